@@ -1,0 +1,22 @@
+"""Self-contained HTML pages: evaluation reports and contact sheets.
+
+Each page is one file without any outside reference: styles and script are inline, photos are
+embedded as small JPEGs, each of them once. It opens from a disk, from an e-mail and on a phone.
+"""
+
+from __future__ import annotations
+
+from steeple.report.model import EvaluationReport, Mark, Origin, Row, Sample, Table, Tile
+from steeple.report.pages import write_contact_sheet, write_evaluation_report
+
+__all__ = [
+    "EvaluationReport",
+    "Mark",
+    "Origin",
+    "Row",
+    "Sample",
+    "Table",
+    "Tile",
+    "write_contact_sheet",
+    "write_evaluation_report",
+]
