@@ -1,0 +1,5 @@
+"""Image to descriptor."""
+
+from steeple.embedding.base import EMBEDDERS, Embedder, create_embedder
+
+__all__ = ["EMBEDDERS", "Embedder", "create_embedder"]

@@ -1,0 +1,138 @@
+"""From files to descriptors, with the costly part in worker processes."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from steeple.embedding.base import RGB
+from steeple.errors import ImageError, MachineError
+from steeple.images import read_image
+
+__all__ = ["Prepared", "available_cores", "prepare_files"]
+
+_CHUNK = 8  # photos a worker takes at a time: some 0.3 s of work, so progress stays smooth
+_AHEAD = 3  # chunks waiting per worker, which bounds memory whatever the number of photos
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One photo after the worker's part.
+
+    Args:
+        path: where it lies.
+        result: what the embedder's `prepare` returned; None if the photo could not be read.
+        width: in pixels, as embedded.
+        height: in pixels, as embedded.
+        error: why it could not be read; None if it could.
+    """
+
+    path: Path
+    result: Any
+    width: int
+    height: int
+    error: ImageError | None = None
+
+
+def available_cores() -> int:
+    """The cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def prepare_files(
+    paths: Iterable[Path],
+    prepare: Callable[[RGB], Any],
+    max_side: int,
+    *,
+    workers: int | None = None,
+) -> Iterator[Prepared]:
+    """Decodes photos and runs an embedder's `prepare` on each.
+
+    Args:
+        paths: the photos; consumed as the results are, never far ahead.
+        prepare: what to do with each image; must be picklable.
+        max_side: long side, in pixels, to which photos are shrunk.
+        workers: processes; None takes one per core, 1 works in this process.
+
+    Yields:
+        One result per path, in the order of the paths whatever the number of workers. A photo that
+        cannot be read yields its error.
+
+    Raises:
+        MachineError: if a worker process is killed, as the system does when memory runs out.
+    """
+    workers = workers or available_cores()
+    chunks = _chunked(paths, _CHUNK)
+    first = list(islice(chunks, 2))
+    if workers == 1 or len(first) < 2:  # starting processes costs more than two chunks do
+        for chunk in _chain(first, chunks):
+            yield from _prepare_chunk(chunk, prepare, max_side)
+        return
+    yield from _in_processes(_chain(first, chunks), prepare, max_side, workers)
+
+
+def _in_processes(
+    chunks: Iterator[Sequence[Path]], prepare: Callable[[RGB], Any], max_side: int, workers: int
+) -> Iterator[Prepared]:
+    # loky rather than multiprocessing: its workers do not import the caller's main script, so a
+    # plain script without an `if __name__ == "__main__"` guard works, and it notices their death.
+    from loky import ProcessPoolExecutor
+
+    executor = ProcessPoolExecutor(max_workers=workers, initializer=_start_worker)
+    finished = False
+    try:
+        waiting = deque(
+            executor.submit(_prepare_chunk, chunk, prepare, max_side)
+            for chunk in islice(chunks, workers * _AHEAD)
+        )
+        while waiting:
+            results = waiting.popleft().result()
+            for chunk in islice(chunks, 1):
+                waiting.append(executor.submit(_prepare_chunk, chunk, prepare, max_side))
+            yield from results
+        finished = True
+    except BrokenProcessPool as error:
+        raise MachineError(
+            f"a worker process was killed, most likely for want of memory; "
+            f"try fewer than {workers} workers (--workers)"
+        ) from error
+    finally:
+        executor.shutdown(wait=True, kill_workers=not finished)
+
+
+def _start_worker() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # one process per core is parallel enough
+
+
+def _prepare_chunk(
+    chunk: Sequence[Path], prepare: Callable[[RGB], Any], max_side: int
+) -> list[Prepared]:
+    results = []
+    for path in chunk:
+        try:
+            image = read_image(path, max_side=max_side)
+            results.append(Prepared(path, prepare(image), image.shape[1], image.shape[0]))
+        except ImageError as error:
+            results.append(Prepared(path, None, 0, 0, error))
+    return results
+
+
+def _chunked(paths: Iterable[Path], size: int) -> Iterator[list[Path]]:
+    rest = iter(paths)
+    while chunk := list(islice(rest, size)):
+        yield chunk
+
+
+def _chain(
+    first: Iterable[Sequence[Path]], rest: Iterable[Sequence[Path]]
+) -> Iterator[Sequence[Path]]:
+    yield from first
+    yield from rest

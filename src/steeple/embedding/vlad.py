@@ -1,0 +1,160 @@
+"""The default embedder, ``sift-vlad``: RootSIFT, VLAD, signed root, PCA. No weights to download.
+
+VLAD: Jegou et al., "Aggregating local descriptors into a compact image representation", CVPR 2010;
+the signed root and PCA: Jegou and Chum, "Negative evidences and co-occurences in image retrieval",
+ECCV 2012. Everything learned is learned from the collection's own photos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from steeple.embedding.codebook import Codebook
+from steeple.embedding.projection import Projection
+from steeple.embedding.sift import SIFT_LENGTH, Sift
+from steeple.errors import InputError
+
+__all__ = ["SiftVlad"]
+
+_TOGETHER = 16  # photos encoded in one matrix product; see `SiftVlad.encode`
+
+
+@dataclass(frozen=True)
+class SiftVlad:
+    """Upright RootSIFT aggregated by VLAD and projected by PCA.
+
+    Args:
+        max_side: long side, in pixels, at which photos are described.
+        sift: how local features are found.
+        codebook: the learned visual words; None before `fit`.
+        projection: the learned PCA; None before `fit`.
+        learned_from: how many photos these were learned from; None before `fit`.
+    """
+
+    max_side: int = 640
+    sift: Sift = field(default_factory=Sift)
+    codebook: Codebook | None = None
+    projection: Projection | None = None
+    learned_from: int | None = None
+
+    @property
+    def name(self) -> str:
+        """``sift-vlad``."""
+        return "sift-vlad"
+
+    @property
+    def dimension(self) -> int:
+        """512."""
+        return Projection.DIMENSION
+
+    @property
+    def prepare(self) -> Sift:
+        """Finds the local features of an image; runs in worker processes."""
+        return self.sift
+
+    def fit(self, prepared: Sequence[npt.NDArray[np.uint8]], *, seed: int = 0) -> SiftVlad:
+        """Learns visual words and projection from the local features of photos.
+
+        Args:
+            prepared: per photo (M, 128) uint8, as `prepare` returns them; one photo is enough.
+            seed: of every random choice made; the same features and seed give the same result.
+
+        Returns:
+            A fitted copy.
+
+        Raises:
+            InputError: if no photo has a local feature.
+        """
+        used = [features for features in prepared if len(features)]
+        if not used:
+            raise InputError(
+                "none of the photos has a single local feature (are they all of one colour?); "
+                "add photos that show something"
+            )
+        random = np.random.default_rng(seed)
+        codebook = Codebook.learn(used, random)
+        vectors = np.stack([codebook.aggregate(features) for features in used])
+        crops = _crops(used, max(0, 2 * Projection.DIMENSION - len(used)), random)
+        extra = np.zeros((len(crops), codebook.length), dtype=np.float32)
+        for row, features in enumerate(crops):
+            extra[row] = codebook.aggregate(features)
+        projection = Projection.learn(vectors, extra, random)
+        return SiftVlad(self.max_side, self.sift, codebook, projection, len(prepared))
+
+    def encode(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Descriptors of photos whose local features are known.
+
+        Args:
+            prepared: per photo (M, 128) uint8, as `prepare` returns them.
+
+        Returns:
+            (n, 512) float32, L2-normalised; zeros for a photo without local features, which
+            therefore resembles nothing.
+
+        Raises:
+            InputError: if the embedder was never fitted.
+        """
+        if self.codebook is None or self.projection is None:
+            raise InputError("this sift-vlad has learned nothing yet; call fit first")
+        out = np.zeros((len(prepared), self.dimension), dtype=np.float32)
+        # Always as many rows at once, blank ones if need be: a matrix product rounds differently
+        # at other shapes, and a photo's descriptor must not depend on its company.
+        batch = np.zeros((_TOGETHER, self.codebook.length), dtype=np.float32)
+        for start in range(0, len(prepared), _TOGETHER):
+            some = prepared[start : start + _TOGETHER]
+            batch[:] = 0
+            for row, features in enumerate(some):
+                batch[row] = self.codebook.aggregate(features)
+            out[start : start + len(some)] = self.projection.apply(batch)[: len(some)]
+        out[[not len(features) for features in prepared]] = 0
+        return out
+
+    def save(self, folder: Path) -> None:
+        """Writes what was learned as one ``.npz`` into a folder.
+
+        Raises:
+            InputError: if the embedder was never fitted.
+        """
+        if self.codebook is None or self.projection is None:
+            raise InputError("this sift-vlad has learned nothing yet; call fit first")
+        np.savez(
+            folder / "sift-vlad.npz",
+            settings=np.array([self.max_side, self.sift.max_features, self.learned_from or 0]),
+            contrast=np.array(self.sift.contrast),
+            local_mean=self.codebook.mean,
+            local_basis=self.codebook.basis,
+            words=self.codebook.words,
+            mean=self.projection.mean,
+            basis=self.projection.basis,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> SiftVlad:
+        """Reads what `save` wrote."""
+        with np.load(folder / "sift-vlad.npz", allow_pickle=False) as stored:
+            max_side, max_features, learned_from = (int(value) for value in stored["settings"])
+            return cls(
+                max_side,
+                Sift(max_features, float(stored["contrast"])),
+                Codebook(stored["local_mean"], stored["local_basis"], stored["words"]),
+                Projection(stored["mean"], stored["basis"]),
+                learned_from,
+            )
+
+
+def _crops(
+    photos: Sequence[npt.NDArray[np.uint8]], count: int, random: np.random.Generator
+) -> list[npt.NDArray[np.uint8]]:
+    """Random halves of the photos' features, standing in for photos that are not there yet."""
+    crops = []
+    for number in range(count):
+        features = photos[number % len(photos)]
+        size = int(random.integers(len(features) // 4, len(features) // 2 + 1))
+        chosen = random.choice(len(features), max(1, size), replace=False)
+        crops.append(features[np.sort(chosen)].reshape(-1, SIFT_LENGTH))
+    return crops

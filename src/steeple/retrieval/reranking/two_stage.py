@@ -1,0 +1,258 @@
+"""The two-stage discriminative re-ranking of the paper: the sort-step, then the insert-step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from steeple.errors import InputError
+from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Ranking, Votes
+
+__all__ = ["Members", "TwoStage", "merge_positives", "two_stage"]
+
+_BLOCK = 4096  # queries at a time: some 10 MB of work space at k = 100
+
+
+def two_stage(
+    ranking: Ranking,
+    query_votes: Votes,
+    index_votes: Votes,
+    *,
+    threshold: float = 0.6,
+    k: int = 100,
+    sort: bool = True,
+    insert: bool = True,
+) -> Ranking:
+    """Re-ranks neighbours by the votes of queries and index images (paper, sections 3.3 and 3.4).
+
+    Sort-step: a stable partition, positives (index images whose voted landmark is the query's)
+    before negatives. Insert-step: the positives of the whole index that the list lacks and for
+    which v(query) + v(image) > threshold, by descending v(image) (ties: lower position first), go
+    after the last positive and before the first negative. The list is cut to k.
+
+    Args:
+        ranking: (Q, K) neighbours; a pad (-1) is skipped.
+        query_votes: Q votes.
+        index_votes: N votes, one per index image. Label -1 (no vote) is nobody's positive.
+        threshold: tau; votes and tau are added and compared in float32.
+        k: length of the result.
+        sort: whether to take the sort-step. Without it the list keeps its order and insertions
+            follow its last positive, or lead the list if it has none.
+        insert: whether to take the insert-step.
+
+    Returns:
+        Ranking of shape (Q, k), padded with -1 (score -inf). Images of the list keep their score,
+        inserted ones carry their own vote score.
+
+    Raises:
+        InputError: if the arrays do not fit together or k < 1.
+    """
+    _check(ranking, query_votes, index_votes, k)
+    members = Members.of(index_votes) if insert else None
+    out = _empty(len(ranking), k)
+    for start in range(0, len(ranking), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        votes = query_votes[part]
+        listed = ranking.ids[part]
+        positive = (listed != PAD) & (votes.labels[:, None] != UNVOTED)
+        if len(index_votes):
+            positive &= index_votes.labels[listed] == votes.labels[:, None]
+        inserted = None
+        if members is not None:
+            room = positive.sum(axis=1) + k
+            reach = np.minimum(members.above(votes, np.float32(threshold)), room)
+            inserted = members.missing(votes.labels, reach, listed, positive)
+        merge_positives(ranking[part], positive, inserted, sort=sort, out=out[part])
+    return out
+
+
+@dataclass(frozen=True)
+class TwoStage:
+    """`two_stage` as a re-ranker.
+
+    Args:
+        threshold: tau of the insert-step.
+        sort: whether to take the sort-step.
+        insert: whether to take the insert-step.
+    """
+
+    threshold: float = 0.6
+    sort: bool = True
+    insert: bool = True
+
+    def rerank(self, ranking: Ranking, context: Context) -> Ranking:
+        """Re-ranks with the votes of the context; the result is as wide as the ranking.
+
+        Raises:
+            InputError: if the context has no votes.
+        """
+        return two_stage(
+            ranking,
+            context.need("query_votes"),
+            context.need("index_votes"),
+            threshold=self.threshold,
+            k=ranking.ids.shape[1],
+            sort=self.sort,
+            insert=self.insert,
+        )
+
+
+@dataclass(frozen=True)
+class Inserted:
+    """Images to insert, all queries' in one flat list.
+
+    Args:
+        query: (m,) int64, the query each belongs to, ascending.
+        rank: (m,) int64, its place among those inserted for that query.
+        ids: (m,) int64, positions in the index.
+        scores: (m,) float32, their vote scores.
+    """
+
+    query: Ids
+    rank: Ids
+    ids: Ids
+    scores: Floats
+
+
+@dataclass(frozen=True)
+class Members:
+    """The index images grouped by voted landmark, each group by descending vote score.
+
+    Args:
+        labels: (n,) int64, ascending: the landmark at each place of the grouped order.
+        scores: (n,) float32, descending within a landmark.
+        ids: (n,) int64, positions in the index.
+        place: (N,) int64, where each index image stands in the grouped order; -1 if not voted.
+    """
+
+    labels: Ids
+    scores: Floats
+    ids: Ids
+    place: Ids
+
+    @classmethod
+    def of(cls, votes: Votes) -> Members:
+        """Groups the images of an index by the landmark voted for them."""
+        voted = np.flatnonzero(votes.labels != UNVOTED)
+        order = voted[np.lexsort((voted, -votes.scores[voted], votes.labels[voted]))]
+        place = np.full(len(votes), -1, dtype=np.int64)
+        place[order] = np.arange(len(order))
+        return cls(votes.labels[order], votes.scores[order], order, place)
+
+    def above(self, votes: Votes, threshold: np.float32) -> Ids:
+        """How many members of each query's landmark pass v(query) + v(member) > threshold.
+
+        Scores descend within a landmark and float32 addition is monotone, so those that pass are
+        a prefix of the group, found by bisection for all queries at once.
+
+        Returns:
+            (Q,) int64.
+        """
+        start = np.searchsorted(self.labels, votes.labels, side="left")
+        low, high = start.copy(), np.searchsorted(self.labels, votes.labels, side="right")
+        while len(low) and (low < high).any():
+            middle = (low + high) // 2
+            open_ = low < high
+            score = self.scores[np.where(open_, middle, 0)]
+            passes = (votes.scores + score > threshold) & open_
+            low = np.where(passes, middle + 1, low)
+            high = np.where(open_ & ~passes, middle, high)
+        return low - start
+
+    def missing(
+        self,
+        labels: Ids,
+        reach: Ids,
+        listed: Ids,
+        positive: npt.NDArray[np.bool_],
+    ) -> Inserted:
+        """The first `reach` members of each query's landmark that its list lacks.
+
+        Args:
+            labels: (Q,) int64, the landmark of each query.
+            reach: (Q,) int64, how many members to consider.
+            listed: (Q, K) int64, the lists.
+            positive: (Q, K) bool, which of the listed images are of the query's landmark.
+        """
+        start = np.searchsorted(self.labels, labels, side="left")
+        offset = np.cumsum(reach) - reach
+        lacking = np.ones(int(reach.sum()), dtype=bool)
+        query, column = np.nonzero(positive)
+        within = self.place[listed[query, column]] - start[query]
+        near = within < reach[query]
+        lacking[(offset[query] + within)[near]] = False
+        flat = np.flatnonzero(lacking)
+        owner = np.repeat(np.arange(len(labels)), reach)[flat]
+        member = start[owner] + flat - offset[owner]
+        count = np.bincount(owner, minlength=len(labels))
+        rank = np.arange(len(flat)) - (np.cumsum(count) - count)[owner]
+        return Inserted(owner, rank, self.ids[member], self.scores[member])
+
+
+def merge_positives(
+    ranking: Ranking,
+    positive: npt.NDArray[np.bool_],
+    inserted: Inserted | None,
+    *,
+    sort: bool,
+    out: Ranking,
+) -> None:
+    """Lays out listed positives, inserted images and negatives in `out`, which holds pads.
+
+    Args:
+        ranking: (Q, K) lists.
+        positive: (Q, K) bool, the positives among them.
+        inserted: what goes between positives and negatives.
+        sort: whether positives move before negatives.
+        out: (Q, k) ranking filled with pads; written in place and cut at k.
+    """
+    k = out.ids.shape[1]
+    listed = ranking.ids != PAD
+    place = _places(positive, listed) if sort else np.cumsum(listed, axis=1) - 1
+    if inserted is not None:
+        # With the sort-step the last positive's place is their number less one.
+        after = np.where(positive, place + 1, 0).max(axis=1, initial=0)
+        count = np.bincount(inserted.query, minlength=len(ranking))
+        place += np.where(place >= after[:, None], count[:, None], 0)
+        column = after[inserted.query] + inserted.rank
+        fits = column < k
+        row = inserted.query[fits]
+        out.ids[row, column[fits]] = inserted.ids[fits]
+        out.scores[row, column[fits]] = inserted.scores[fits]
+    row, column = np.nonzero(listed & (place < k))
+    target = place[row, column]
+    out.ids[row, target] = ranking.ids[row, column]
+    out.scores[row, target] = ranking.scores[row, column]
+
+
+def _places(positive: npt.NDArray[np.bool_], listed: npt.NDArray[np.bool_]) -> Ids:
+    """Where a stable partition puts each listed image: (Q, K) int64."""
+    before = np.cumsum(positive, axis=1)
+    negatives = np.cumsum(listed & ~positive, axis=1)
+    total = before[:, -1:] if before.shape[1] else np.zeros((len(before), 1), dtype=np.int64)
+    return np.where(positive, before - 1, total + negatives - 1)
+
+
+def _empty(queries: int, k: int) -> Ranking:
+    return Ranking(
+        np.full((queries, k), PAD, dtype=np.int64),
+        np.full((queries, k), -np.inf, dtype=np.float32),
+    )
+
+
+def _check(ranking: Ranking, query_votes: Votes, index_votes: Votes, k: int) -> None:
+    if len(query_votes) != len(ranking):
+        raise InputError(f"{len(ranking)} rankings need as many votes, not {len(query_votes)}")
+    if k < 1:
+        raise InputError(f"k is {k}; at least one image must be asked for")
+    highest = int(ranking.ids.max(initial=PAD))
+    lowest = int(ranking.ids.min(initial=PAD))
+    if highest >= len(index_votes) or lowest < PAD:
+        wrong = highest if highest >= len(index_votes) else lowest
+        raise InputError(
+            f"the ranking names index image {wrong}, but there are votes for "
+            f"{len(index_votes)} images"
+        )
