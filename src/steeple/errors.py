@@ -4,7 +4,7 @@
     ├── InputError                  what the caller gave cannot be used          (exit code 2)
     │   ├── ImageError              a photo cannot be decoded
     │   ├── LabelError              a label file or a label contradicts itself or the photos
-    │   └── CollectionError         a folder is no collection, is damaged, locked, or of another format
+    │   └── CollectionError         a folder is no collection, damaged, locked, of another format
     ├── NothingToDoError            there was no work: no photos in the folder   (exit code 1)
     └── MachineError                the machine lacks something                  (exit code 3)
         ├── MissingExtraError       an optional library is not installed
@@ -18,10 +18,10 @@ from __future__ import annotations
 
 __all__ = [
     "CollectionError",
-    "MachineError",
     "ImageError",
     "InputError",
     "LabelError",
+    "MachineError",
     "MissingExtraError",
     "NothingToDoError",
     "SteepleError",

@@ -8,6 +8,8 @@ features), `encode` turns what was prepared into descriptors, many at a time, wh
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -95,7 +97,15 @@ def load_embedder(folder: Path) -> Embedder:
     try:
         name = json.loads((folder / "embedder.json").read_text())["name"]
         return _find(name).load(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise CollectionError(
             f"{folder} holds no readable embedder ({error}); build the collection again"
         ) from error

@@ -13,6 +13,9 @@ __all__ = ["Projection"]
 _NEGLIGIBLE = 1e-5  # share of the largest variance below which a direction is rounding noise
 
 
+_ALIKE = 1e-6  # in unit vectors; photos this much alike (or a single one) would be centred away
+
+
 @dataclass(frozen=True)
 class Projection:
     """Centring and an orthonormal basis.
@@ -48,6 +51,8 @@ class Projection:
         """
         dimension = min(cls.DIMENSION, vectors.shape[1])
         mean = vectors.mean(axis=0)
+        if np.abs(vectors - mean).max() < _ALIKE:
+            mean = np.zeros_like(mean)
         basis = _principal(vectors - mean, dimension)
         if basis.shape[1] < dimension and len(extra):
             basis = _complete(basis, extra - mean, dimension)

@@ -64,6 +64,9 @@ class Sift:
         half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         sift = _opencv_sift(self.max_features, self.contrast)
         keypoints = _upright(sift.detect(half, None))
+        if len(keypoints) > self.max_features:  # OpenCV keeps all that are as strong as the last
+            keypoints = sorted(keypoints, key=lambda keypoint: -keypoint.response)
+            keypoints = keypoints[: self.max_features]
         if not keypoints:
             return np.zeros((0, SIFT_LENGTH), dtype=np.uint8)
         _, descriptors = sift.compute(grey, keypoints)

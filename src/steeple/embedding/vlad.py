@@ -136,7 +136,11 @@ class SiftVlad:
     @classmethod
     def load(cls, folder: Path) -> SiftVlad:
         """Reads what `save` wrote."""
-        with np.load(folder / "sift-vlad.npz", allow_pickle=False) as stored:
+        # Opened here, because NumPy leaves a file that it cannot read open.
+        with (
+            (folder / "sift-vlad.npz").open("rb") as file,
+            np.load(file, allow_pickle=False) as stored,
+        ):
             max_side, max_features, learned_from = (int(value) for value in stored["settings"])
             return cls(
                 max_side,

@@ -20,6 +20,8 @@ __all__ = ["MEMORY", "Block", "as_descriptors", "search_blocks", "search_neighbo
 MEMORY = 1 << 28
 """Bytes of work space a search may use beside its input and its result, unless told otherwise."""
 
+_FAISS_ROW = 4096  # bytes per query of FAISS's matrix product: 1024 index images at a time
+
 Block: TypeAlias = tuple[Ids, Floats]
 """Some images of an index: their ids (n,), strictly ascending, and their descriptors (n, D)."""
 
@@ -32,7 +34,7 @@ def search_neighbors(
     Args:
         queries: (Q, D) float32 descriptors.
         index: (N, D) float32 descriptors; a memory map is read in place, piece by piece. Other
-            floating types are converted block by block.
+            real types are converted block by block. A descriptor that holds NaN is never found.
         k: how many images to find, at least 1.
         memory: bytes of work space beside the input and the result.
 
@@ -44,21 +46,24 @@ def search_neighbors(
         InputError: if the arrays do not fit together, hold NaN in the queries, or k < 1.
     """
     queries = as_descriptors(queries, "queries")
-    index = index if isinstance(index, np.ndarray) else np.asarray(index, dtype=np.float32)
+    if not isinstance(index, np.ndarray):
+        index = _to_array(index, "index descriptors")
     if index.ndim != 2 or (index.shape[1] != queries.shape[1] and len(index)):
         raise InputError(
             f"the index has shape {index.shape}; queries of shape {queries.shape} need "
             f"(images, {queries.shape[1]})"
         )
-    rows = max(1, memory // (8 * max(index.shape[1], 1)))
+    if index.dtype.kind not in "fiub":
+        raise InputError(f"the index holds {index.dtype}; descriptors are real numbers")
+    # What is read in place costs its ids; what is converted costs two blocks, this and the next.
     whole = index.dtype == np.float32 and index.flags.c_contiguous
-    starts = range(0, len(index), max(len(index), 1) if whole else rows)
+    rows = max(1, memory // (64 if whole else 32 * max(index.shape[1], 1)))
     blocks = (
         (
-            np.arange(start, min(start + starts.step, len(index)), dtype=np.int64),
-            np.ascontiguousarray(index[start : start + starts.step], dtype=np.float32),
+            np.arange(start, min(start + rows, len(index)), dtype=np.int64),
+            np.ascontiguousarray(index[start : start + rows], dtype=np.float32),
         )
-        for start in starts
+        for start in range(0, len(index), rows)
     )
     return search_blocks(queries, blocks, k, memory=memory)
 
@@ -87,8 +92,9 @@ def search_blocks(
         np.full((len(queries), k), PAD, dtype=np.int64),
         np.full((len(queries), k), -np.inf, dtype=np.float32),
     )
-    # Per query and candidate: id and score from FAISS, and both again while merging.
-    step = max(1, memory // (64 * k))
+    # Per query: a row of FAISS's matrix product, and per candidate id and score from FAISS, both
+    # again while merging, and the sort. A quarter is left to whoever makes the blocks.
+    step = max(1, memory // 4 * 3 // (_FAISS_ROW + 96 * (k + 1)))
     for ids, vectors in blocks:
         if not len(ids):
             continue
@@ -113,13 +119,22 @@ def as_descriptors(array: npt.ArrayLike, name: str) -> Floats:
     Raises:
         InputError: if it is not two-dimensional or holds NaN or infinity.
     """
-    out = np.ascontiguousarray(array, dtype=np.float32)
-    if np.ndim(array) != 2:
+    out = _to_array(array, name)
+    if np.ndim(array) != 2 or not out.shape[1]:
         raise InputError(f"{name} have shape {np.shape(array)}; expected (images, dimension)")
-    if not np.isfinite(out).all():
-        row = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
+    # The extremes show NaN and infinity without a mask as large as a quarter of the array.
+    if not (np.isfinite(out.max(initial=0)) and np.isfinite(out.min(initial=0))):
+        row = next(row for row, values in enumerate(out) if not np.isfinite(values).all())
         raise InputError(f"{name} hold NaN or infinity, first in row {row}; embed that image again")
     return out
+
+
+def _to_array(array: npt.ArrayLike, name: str) -> Floats:
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows becomes infinity
+            return np.ascontiguousarray(array, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} are no array of real numbers ({error})") from error
 
 
 def _search_one(queries: Floats, vectors: Floats, k: int, memory: int) -> Ranking:
@@ -130,13 +145,14 @@ def _search_one(queries: Floats, vectors: Floats, k: int, memory: int) -> Rankin
     # an arbitrary one of the equals.
     width = min(k + 1, len(vectors))
     scores, ids = faiss.knn(queries, vectors, width, metric=faiss.METRIC_INNER_PRODUCT)
+    scores[ids == PAD] = -np.inf  # where only images with NaN were left
     order = np.lexsort((ids, -scores), axis=1)
     ids = np.take_along_axis(ids, order, axis=1)
     scores = np.take_along_axis(scores, order, axis=1)
     if width > k:
         tied = np.flatnonzero(scores[:, k - 1] == scores[:, k])
         ids, scores = ids[:, :k], scores[:, :k]
-        rows = max(1, memory // (16 * len(vectors)))
+        rows = max(1, memory // (32 * len(vectors)))
         for start in range(0, len(tied), rows):
             some = tied[start : start + rows]
             ids[some], scores[some] = _select_all(queries[some], vectors, k)
@@ -144,10 +160,19 @@ def _search_one(queries: Floats, vectors: Floats, k: int, memory: int) -> Rankin
 
 
 def _select_all(queries: Floats, vectors: Floats, k: int) -> tuple[Ids, Floats]:
-    """Computes every score and sorts them all: slow, and right about ties."""
-    scores = queries @ vectors.T
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return order, np.take_along_axis(scores, order, axis=1)
+    """Computes every score and looks at all that reach the k-th: slow, and right about ties."""
+    with np.errstate(invalid="ignore"):
+        all_scores = queries @ vectors.T
+    all_scores[np.isnan(all_scores)] = -np.inf
+    ids = np.empty((len(queries), k), dtype=np.int64)
+    scores = np.empty((len(queries), k), dtype=np.float32)
+    for row, values in enumerate(all_scores):
+        least = np.partition(values, len(values) - k)[len(values) - k]
+        reach = np.flatnonzero(values >= least)
+        ids[row] = reach[np.argsort(-values[reach], kind="stable")[:k]]
+        scores[row] = values[ids[row]]
+    ids[scores == -np.inf] = PAD
+    return ids, scores
 
 
 def _merge(best: Ranking, part: slice, ids: Ids, scores: Floats) -> None:

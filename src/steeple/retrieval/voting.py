@@ -40,6 +40,10 @@ def soft_vote(
             f"{len(np.asarray(training))} training images need as many labels, "
             f"not an array of shape {labels.shape}"
         )
+    if labels.dtype.kind not in "iu" and len(labels):
+        raise InputError(
+            f"the labels are {labels.dtype}; landmarks are integers, so number their names first"
+        )
     neighbours = search_neighbors(queries, training, k)
     return count_votes(neighbours, labels.astype(np.int64, copy=False), k)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from steeple.errors import InputError
-from steeple.retrieval.types import Floats, Ranking, Votes
+from steeple.retrieval.types import Floats, Ids, Ranking, Votes
 
-__all__ = ["Context", "Reranker", "Search"]
+__all__ = ["Context", "Descriptors", "Reranker", "Search"]
 
 Search: TypeAlias = Callable[[Floats, int], Ranking]
 """The neighbours function: (Q, D) float32 descriptors and k to a Ranking over the index."""
@@ -21,21 +21,24 @@ class Context:
 
     Args:
         queries: (Q, D) float32 descriptors of the queries.
-        index: (N, D) float32 descriptors of the index, an array or a memory map.
+        index: (N, D) float32 descriptors of the index: an array, a memory map, or a collection's.
         search: finds neighbours in the index.
         query_votes: Q votes.
         index_votes: N votes.
-        query_probabilities: (Q,) float32, how likely each query's vote is right, 0..1.
-        index_probabilities: (N,) float32, how likely each index image's vote is right, 0..1.
+        query_beliefs: Q votes whose scores are probabilities: what each query most likely shows.
+        index_beliefs: N such votes; an image whose landmark was given has probability 1.
+        evidence: (Q,) float32, the similarity of each query to the nearest training image that
+            cast its vote; -inf where nobody voted.
     """
 
     queries: Floats | None = None
-    index: Floats | None = None
+    index: Descriptors | None = None
     search: Search | None = None
     query_votes: Votes | None = None
     index_votes: Votes | None = None
-    query_probabilities: Floats | None = None
-    index_probabilities: Floats | None = None
+    query_beliefs: Votes | None = None
+    index_beliefs: Votes | None = None
+    evidence: Floats | None = None
 
     def need(self, part: str) -> Any:
         """A part that the caller must have given.
@@ -53,6 +56,16 @@ class Context:
                 f"give Context({part}=...)"
             )
         return value
+
+
+class Descriptors(Protocol):
+    """The descriptors of an index, wherever they lie."""
+
+    def __len__(self) -> int:
+        """N, the number of images."""
+
+    def __getitem__(self, ids: Ids, /) -> Floats:
+        """Descriptors by position: ids of any shape to that shape + (D,), float32."""
 
 
 class Reranker(Protocol):

@@ -11,9 +11,9 @@ from steeple.errors import InputError
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Ranking, Votes
 
-__all__ = ["Members", "TwoStage", "merge_positives", "two_stage"]
+__all__ = ["Members", "TwoStage", "merge_positives", "restack", "two_stage"]
 
-_BLOCK = 4096  # queries at a time: some 10 MB of work space at k = 100
+_BLOCK = 2048  # queries at a time: some 5 MB of work space at k = 100, which caches hold
 
 
 def two_stage(
@@ -51,7 +51,39 @@ def two_stage(
         InputError: if the arrays do not fit together or k < 1.
     """
     _check(ranking, query_votes, index_votes, k)
-    members = Members.of(index_votes) if insert else None
+    return restack(
+        ranking, query_votes, index_votes, threshold=threshold, k=k, sort=sort, insert=insert
+    )
+
+
+def restack(
+    ranking: Ranking,
+    query_votes: Votes,
+    index_votes: Votes,
+    *,
+    threshold: float,
+    k: int,
+    sort: bool = True,
+    insert: bool = True,
+    ahead: npt.NDArray[np.bool_] | None = None,
+) -> Ranking:
+    """The two steps on arrays known to be right; see `two_stage` for what they do.
+
+    Args:
+        ranking: (Q, K) neighbours.
+        query_votes: Q votes.
+        index_votes: N votes.
+        threshold: tau.
+        k: length of the result.
+        sort: whether to take the sort-step.
+        insert: whether to take the insert-step.
+        ahead: (Q, K) bool, listed images that the sort-step treats like positives whatever was
+            voted for them.
+
+    Returns:
+        Ranking of shape (Q, k).
+    """
+    members = Members.of(index_votes, query_votes.labels) if insert else None
     out = _empty(len(ranking), k)
     for start in range(0, len(ranking), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -65,7 +97,8 @@ def two_stage(
             room = positive.sum(axis=1) + k
             reach = np.minimum(members.above(votes, np.float32(threshold)), room)
             inserted = members.missing(votes.labels, reach, listed, positive)
-        merge_positives(ranking[part], positive, inserted, sort=sort, out=out[part])
+        first = positive if ahead is None else positive | (ahead[part] & (listed != PAD))
+        merge_positives(ranking[part], first, inserted, sort=sort, out=out[part])
     return out
 
 
@@ -134,10 +167,12 @@ class Members:
     place: Ids
 
     @classmethod
-    def of(cls, votes: Votes) -> Members:
-        """Groups the images of an index by the landmark voted for them."""
-        voted = np.flatnonzero(votes.labels != UNVOTED)
-        order = voted[np.lexsort((voted, -votes.scores[voted], votes.labels[voted]))]
+    def of(cls, votes: Votes, wanted: Ids) -> Members:
+        """Groups those images of an index whose voted landmark is one of the wanted."""
+        wanted = np.unique(wanted)
+        voted = np.flatnonzero(np.isin(votes.labels, wanted[wanted != UNVOTED]))
+        # The sort is stable, so that at equal scores the lower position stays first.
+        order = voted[np.lexsort((-votes.scores[voted], votes.labels[voted]))]
         place = np.full(len(votes), -1, dtype=np.int64)
         place[order] = np.arange(len(order))
         return cls(votes.labels[order], votes.scores[order], order, place)
@@ -218,14 +253,14 @@ def merge_positives(
         count = np.bincount(inserted.query, minlength=len(ranking))
         place += np.where(place >= after[:, None], count[:, None], 0)
         column = after[inserted.query] + inserted.rank
-        fits = column < k
-        row = inserted.query[fits]
-        out.ids[row, column[fits]] = inserted.ids[fits]
-        out.scores[row, column[fits]] = inserted.scores[fits]
-    row, column = np.nonzero(listed & (place < k))
-    target = place[row, column]
-    out.ids[row, target] = ranking.ids[row, column]
-    out.scores[row, target] = ranking.scores[row, column]
+        room = column < k
+        row = inserted.query[room]
+        out.ids[row, column[room]] = inserted.ids[room]
+        out.scores[row, column[room]] = inserted.scores[room]
+    fits = listed & (place < k)
+    target = (place + k * np.arange(len(ranking))[:, None])[fits]
+    out.ids.reshape(-1)[target] = ranking.ids[fits]
+    out.scores.reshape(-1)[target] = ranking.scores[fits]
 
 
 def _places(positive: npt.NDArray[np.bool_], listed: npt.NDArray[np.bool_]) -> Ids:

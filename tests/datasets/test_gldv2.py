@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steeple.errors import LabelError, StorageError
-from steeple.evaluation import (
+from steeple.datasets import (
     GldV2,
     is_gldv2,
     mean_average_precision,

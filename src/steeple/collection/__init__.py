@@ -1,0 +1,8 @@
+"""What lies on disk; nothing else does input or output on it."""
+
+from steeple.collection.adding import AddReport
+from steeple.collection.collection import Collection
+from steeple.collection.hits import Hit, Hits
+from steeple.collection.store import Image
+
+__all__ = ["AddReport", "Collection", "Hit", "Hits", "Image"]

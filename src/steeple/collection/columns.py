@@ -1,0 +1,123 @@
+"""What a search needs to know of every image, as columns of one array.
+
+Reading a million rows out of SQLite takes seconds, mapping a file takes none. So the writer leaves
+the columns beside the database, under the generation they belong to; a reader that finds none of
+its generation reads the rows instead.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from steeple.retrieval.types import UNVOTED, Ids, Votes
+
+__all__ = ["INDEX", "TRAINING", "Columns"]
+
+TRAINING = 1
+INDEX = 2
+
+_DTYPE = np.dtype(
+    [
+        ("row", "<i8"),
+        ("landmark", "<i4"),
+        ("vote", "<i4"),
+        ("score", "<f4"),
+        ("contrast", "<f4"),
+        ("role", "u1"),
+        ("counted", "u1"),
+    ]
+)
+_QUERY = """
+SELECT row, ifnull(landmark, -1), ifnull(vote, -1), ifnull(score, 0), ifnull(contrast, 0),
+       role, counted FROM image ORDER BY row
+"""
+
+
+class Columns:
+    """The columns of one generation of a collection, rows ascending.
+
+    Args:
+        table: (n,) structured array, in memory or a memory map.
+        generation: the generation of the collection that it shows.
+    """
+
+    def __init__(self, table: npt.NDArray[np.void], generation: int) -> None:
+        self.generation = generation
+        self._table = table
+
+    @classmethod
+    def load(cls, connection: sqlite3.Connection, folder: Path, generation: int) -> Columns:
+        """Maps the columns of a generation, or reads them from the database where none lie."""
+        try:
+            return cls(np.load(_path(folder, generation), mmap_mode="r"), generation)
+        except FileNotFoundError:
+            return cls(np.fromiter(connection.execute(_QUERY), dtype=_DTYPE), generation)
+
+    def save(self, folder: Path) -> None:
+        """Leaves the columns for readers to map and removes those of older generations."""
+        folder.mkdir(exist_ok=True)
+        path = _path(folder, self.generation)
+        beside = path.with_suffix(".new")
+        with beside.open("wb") as file:
+            np.save(file, np.ascontiguousarray(self._table))
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        for old in folder.glob("columns-*"):
+            if old != path:
+                old.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self._table)
+
+    @cached_property
+    def rows(self) -> Ids:
+        """(n,) int64, ascending."""
+        return np.ascontiguousarray(self._table["row"])
+
+    @cached_property
+    def roles(self) -> npt.NDArray[np.uint8]:
+        """(n,) uint8: 1 training, 2 index, 3 both."""
+        return np.ascontiguousarray(self._table["role"])
+
+    @cached_property
+    def landmarks(self) -> Ids:
+        """(n,) int64, the numbers of the given landmarks; -1 where none is given."""
+        return self._table["landmark"].astype(np.int64)
+
+    @cached_property
+    def counted(self) -> npt.NDArray[np.bool_]:
+        """(n,) bool, whether the image's own vote has reached the others."""
+        return self._table["counted"].astype(bool)
+
+    @cached_property
+    def votes(self) -> Votes:
+        """The votes of all n images."""
+        return Votes(self._table["vote"].astype(np.int64), self._table["score"])
+
+    @cached_property
+    def contrasts(self) -> npt.NDArray[np.float32]:
+        """(n,) float32, the contrasts of the votes."""
+        return np.ascontiguousarray(self._table["contrast"], dtype=np.float32)
+
+    @cached_property
+    def training(self) -> Ids:
+        """(T,) int64, where the images that vote stand among the columns."""
+        votes = (self.roles & TRAINING).astype(bool) & (self.landmarks != UNVOTED)
+        return np.flatnonzero(votes)
+
+    @cached_property
+    def index(self) -> Ids:
+        """(N,) int64, where the images that can be found stand among the columns."""
+        return np.flatnonzero(self.roles & INDEX)
+
+
+def _path(folder: Path, generation: int) -> Path:
+    return folder / f"columns-{generation}.npy"

@@ -1,0 +1,137 @@
+"""Descriptors on disk: append-only files of float32 rows, read through memory maps.
+
+Row r lies in file r // ROWS at place r % ROWS. A row counts only once the database has committed
+it, so whatever a crashed writer left behind the last committed row is simply written over. Rows
+are written with ordinary writes, because a full disk then is an error and not a dead process.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from steeple.errors import CollectionError
+from steeple.retrieval.neighbors import Block
+from steeple.retrieval.types import Floats, Ids
+
+__all__ = ["ROWS", "Segments", "checksum"]
+
+ROWS = 1 << 16
+"""Rows a file holds: 128 MiB at 512 dimensions."""
+
+_RUN = 4096  # rows: a shorter run of neighbours on disk is copied together with others
+
+
+def checksum(vector: Floats) -> int:
+    """CRC-32 of a descriptor's bytes, little-endian as on disk."""
+    return zlib.crc32(np.ascontiguousarray(vector, dtype="<f4").tobytes())
+
+
+class Segments:
+    """The descriptor files of one collection.
+
+    Args:
+        folder: where the files lie; it must exist.
+        dimension: length of a descriptor.
+    """
+
+    def __init__(self, folder: Path, dimension: int) -> None:
+        self.folder = folder
+        self.dimension = dimension
+        self._maps: dict[int, Floats] = {}
+
+    def write(self, row: int, vectors: Floats) -> None:
+        """Writes vectors (n, D) from a row on and has them on the disk before it returns.
+
+        Raises:
+            OSError: if the disk is full or fails; rows written so far do not count.
+        """
+        while len(vectors):
+            number, place = divmod(row, ROWS)
+            part = vectors[: ROWS - place]
+            descriptor = os.open(self._path(number), os.O_WRONLY | os.O_CREAT, 0o644)
+            try:
+                data = memoryview(np.ascontiguousarray(part, dtype="<f4").tobytes())
+                offset = place * self.dimension * 4
+                while data:
+                    written = os.pwrite(descriptor, data, offset)
+                    data, offset = data[written:], offset + written
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            row, vectors = row + len(part), vectors[len(part) :]
+
+    def read(self, rows: Ids) -> Floats:
+        """Copies descriptors: (n,) rows to (n, D) float32.
+
+        Raises:
+            CollectionError: if a file is missing or too short.
+        """
+        out = np.empty((len(rows), self.dimension), dtype=np.float32)
+        numbers = rows // ROWS
+        for number in np.unique(numbers):
+            here = numbers == number
+            places = rows[here] % ROWS
+            out[here] = self._map(int(number), int(places.max()) + 1)[places]
+        return out
+
+    def blocks(self, rows: Ids) -> Iterator[Block]:
+        """The descriptors of some rows as blocks to search, in order.
+
+        Long runs of consecutive rows are views of the memory map; what lies scattered between
+        them is copied, `ROWS` rows at a time at most.
+
+        Args:
+            rows: (n,) int64, strictly ascending.
+
+        Yields:
+            Positions in `rows` and their descriptors.
+
+        Raises:
+            CollectionError: if a file is missing or too short.
+        """
+        if not len(rows):
+            return
+        ends = np.flatnonzero((np.diff(rows) != 1) | (rows[1:] % ROWS == 0)) + 1
+        starts = np.concatenate([[0], ends])
+        ends = np.concatenate([ends, [len(rows)]])
+        long = ends - starts >= _RUN
+        # Boundaries between what is viewed and what is copied: at each long run's start and end.
+        cuts = np.unique(np.concatenate([starts[long], ends[long], [0, len(rows)]]))
+        viewed = set(starts[long].tolist())
+        for start, end in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            if start in viewed:
+                number, place = divmod(int(rows[start]), ROWS)
+                vectors = self._map(number, place + end - start)[place : place + end - start]
+                yield np.arange(start, end, dtype=np.int64), vectors
+                continue
+            for low in range(start, end, ROWS):
+                part = np.arange(low, min(low + ROWS, end), dtype=np.int64)
+                yield part, self.read(rows[part])
+
+    def _map(self, number: int, rows: int) -> Floats:
+        """The first rows, or more, of a file."""
+        known = self._maps.get(number)
+        if known is not None and len(known) >= rows:
+            return known
+        path = self._path(number)
+        try:
+            there = path.stat().st_size // (4 * self.dimension)
+        except FileNotFoundError:
+            there = 0
+        if there < rows:
+            raise CollectionError(
+                f"{path} holds {there} descriptors of at least {rows}; "
+                f"run: steeple doctor --collection {self.folder.parent}"
+            )
+        self._maps[number] = np.memmap(
+            path, dtype="<f4", mode="r", shape=(there, self.dimension)
+        ).view(np.ndarray)
+        return self._maps[number]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.f32"

@@ -1,0 +1,283 @@
+"""A collection on one machine: SQLite holds the truth, segments hold the descriptors."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steeple.collection.columns import Columns
+from steeple.collection.lock import writer_lock
+from steeple.collection.schema import DATABASE, connect, create_tables, get_setting, put_setting
+from steeple.collection.segments import Segments, checksum
+from steeple.errors import CollectionError, SteepleError, StorageError
+from steeple.retrieval.types import Floats, Ids
+
+__all__ = ["Image", "LocalStore", "NewImage"]
+
+_FULL = "database or disk is full"
+_BATCH = 500  # parameters per query; SQLite's own limit is higher
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a collection knows of one image.
+
+    Args:
+        id: the user's name for it; never changes.
+        path: where the photo lies.
+        role: 1 training, 2 index, 3 both.
+        landmark: the given landmark, or None.
+        caption: the given caption, or None.
+        row: where its descriptor lies.
+        hash: BLAKE2b-128 of the photo's file.
+        width: pixels, as embedded.
+        height: pixels, as embedded.
+        bytes: size of the file.
+    """
+
+    id: str
+    path: str
+    role: int
+    landmark: str | None
+    caption: str | None
+    row: int
+    hash: bytes
+    width: int
+    height: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class NewImage:
+    """An image about to be stored; the fields are those of `Image`, with its descriptor."""
+
+    id: str
+    path: str
+    role: int
+    landmark: str | None
+    caption: str | None
+    hash: bytes
+    width: int
+    height: int
+    bytes: int
+
+
+class LocalStore:
+    """Rows and descriptors of one collection folder.
+
+    Args:
+        folder: the collection.
+
+    Raises:
+        CollectionError: if it is not a collection, or one of another format.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.connection = connect(folder)
+        self.segments = Segments(folder / "descriptors", int(self.setting("dimension")))
+        self._columns: Columns | None = None
+
+    @classmethod
+    def create(cls, folder: Path, settings: dict[str, Any]) -> LocalStore:
+        """Makes an empty collection; the folder appears whole or not at all.
+
+        Raises:
+            CollectionError: if something is already there.
+            StorageError: if it cannot be written.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise CollectionError(
+                f"{folder} already exists and is not empty; choose another folder, or add to it "
+                f"with: steeple add {folder} PHOTOS"
+            )
+        beside = folder.with_name(f".{folder.name}.new")
+        with storage_errors(folder):
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
+            (beside / "descriptors").mkdir()
+            create_tables(beside / DATABASE, {"generation": 0, "next_row": 0, **settings})
+            beside.replace(folder)
+        return cls(folder)
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.connection.close()
+
+    def setting(self, key: str) -> Any:
+        """A stored setting, or None."""
+        return get_setting(self.connection, key)
+
+    @contextmanager
+    def writing(self, *, wait: float = 0.0) -> Iterator[None]:
+        """Holds the write lock; transactions go inside.
+
+        Raises:
+            CollectionError: if another process holds it.
+        """
+        with storage_errors(self.folder), writer_lock(self.folder, wait=wait):
+            yield
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """One change: all of it is kept, or none, and then the generation moves on."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+            put_setting(self.connection, "generation", self.setting("generation") + 1)
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Columns]:
+        """One consistent view: what is read inside does not change while another process writes."""
+        self.connection.execute("BEGIN")
+        try:
+            generation = self.setting("generation")
+            if self._columns is None or self._columns.generation != generation:
+                self._columns = Columns.load(self.connection, self.folder / "cache", generation)
+            yield self._columns
+        finally:
+            self.connection.execute("COMMIT")
+
+    def append(self, images: Sequence[NewImage], descriptors: Floats) -> None:
+        """Stores images with their descriptors (n, D); inside a transaction."""
+        first = int(self.setting("next_row"))
+        self.segments.write(first, descriptors)
+        numbers = {name: self._landmark_number(name) for name in {i.landmark for i in images}}
+        self.connection.executemany(
+            "INSERT INTO image (row, id, path, role, landmark, caption, width, height, bytes,"
+            " hash, checksum, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            (
+                (
+                    first + place,
+                    image.id,
+                    image.path,
+                    image.role,
+                    numbers[image.landmark],
+                    image.caption,
+                    image.width,
+                    image.height,
+                    image.bytes,
+                    image.hash,
+                    checksum(vector),
+                )
+                for place, (image, vector) in enumerate(zip(images, descriptors, strict=True))
+            ),
+        )
+        put_setting(self.connection, "next_row", first + len(images))
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Removes images; their descriptors stay behind as holes. Returns how many there were."""
+        before = self.connection.total_changes
+        self.connection.executemany("DELETE FROM image WHERE id = ?", ((i,) for i in ids))
+        return self.connection.total_changes - before
+
+    def label(self, image: str, landmark: str | None, role: int) -> None:
+        """Gives an image another landmark, or none, and a role; inside a transaction."""
+        self.connection.execute(
+            "UPDATE image SET landmark = ?, role = ?, counted = 0 WHERE id = ?",
+            (self._landmark_number(landmark), role, image),
+        )
+
+    def find(self, ids: Sequence[str]) -> dict[str, Image]:
+        """The images of some ids; those the collection lacks are left out."""
+        return {image.id: image for image in self._images("image.id", list(ids))}
+
+    def find_rows(self, rows: Ids) -> dict[int, Image]:
+        """The images of some rows."""
+        return {image.row: image for image in self._images("image.row", rows.tolist())}
+
+    def find_hashes(self, hashes: Sequence[bytes]) -> dict[bytes, str]:
+        """For each hash that the collection has: the id of one image with it."""
+        out: dict[bytes, str] = {}
+        for start in range(0, len(hashes), _BATCH):
+            part = hashes[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            out.update(
+                self.connection.execute(
+                    f"SELECT hash, min(id) FROM image WHERE hash IN ({marks}) GROUP BY hash",  # noqa: S608
+                    part,
+                )
+            )
+        return out
+
+    def __iter__(self) -> Iterator[Image]:
+        """Every image, in the order of rows, a page at a time."""
+        after = -1
+        while page := self.connection.execute(
+            f"{_IMAGE} WHERE image.row > ? ORDER BY image.row LIMIT 1000", (after,)
+        ).fetchall():
+            yield from (Image(*row) for row in page)
+            after = page[-1][5]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return int(self.connection.execute("SELECT count(*) FROM image").fetchone()[0])
+
+    def landmark_names(self, numbers: Iterable[int]) -> dict[int, str]:
+        """The names of landmarks by number."""
+        query = "SELECT name FROM landmark WHERE number = ?"
+        found = ((n, self.connection.execute(query, (n,)).fetchone()) for n in set(numbers))
+        return {number: row[0] for number, row in found if row}
+
+    def landmark_number(self, name: str) -> int | None:
+        """The number of a landmark, or None if no image ever had it."""
+        query = "SELECT number FROM landmark WHERE name = ?"
+        found = self.connection.execute(query, (name,)).fetchone()
+        return None if found is None else int(found[0])
+
+    def _landmark_number(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        self.connection.execute("INSERT OR IGNORE INTO landmark (name) VALUES (?)", (name,))
+        return self.landmark_number(name)
+
+    def _images(self, column: str, keys: list[Any]) -> Iterator[Image]:
+        for start in range(0, len(keys), _BATCH):
+            part = keys[start : start + _BATCH]
+            marks = ",".join("?" * len(part))
+            rows = self.connection.execute(f"{_IMAGE} WHERE {column} IN ({marks})", part)
+            yield from (Image(*row) for row in rows)
+
+
+_IMAGE = """
+SELECT image.id, path, role, name, caption, row, hash, width, height, bytes
+FROM image LEFT JOIN landmark ON number = landmark
+"""
+
+
+@contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turns what the disk and SQLite raise into one clear error.
+
+    Raises:
+        StorageError: no space, no permission, or a failing disk.
+    """
+    try:
+        yield
+    except SteepleError:
+        raise
+    except sqlite3.OperationalError as error:
+        reason = "the disk is full" if _FULL in str(error) else str(error)
+        raise StorageError(_storage_message(folder, reason)) from error
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        reason = "the disk is full" if full else error.strerror or str(error)
+        raise StorageError(_storage_message(folder, reason)) from error
+
+
+def _storage_message(folder: Path, reason: str) -> str:
+    return (
+        f"cannot write to {folder}: {reason}; what was committed before is kept, so make room "
+        "or mend it and run the same command again"
+    )

@@ -1,0 +1,86 @@
+"""The nearest training images of every image, as they are kept in the database."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from steeple.retrieval.contrast import VOTERS
+from steeple.retrieval.types import PAD, Floats, Ids
+
+__all__ = ["Voters"]
+
+_VOTER = np.dtype([("row", "<i8"), ("similarity", "<f4")])
+_NOBODY = np.array([(PAD, -np.inf)] * VOTERS, dtype=_VOTER).tobytes()
+
+
+@dataclass(frozen=True)
+class Voters:
+    """Per image its nearest training images, best first; ties by row.
+
+    Args:
+        rows: (n, VOTERS) int64, rows of training images; -1 pads.
+        scores: (n, VOTERS) float32, their similarities; -inf pads.
+        known: (n,) bool; False where they were never looked up.
+    """
+
+    rows: Ids
+    scores: Floats
+    known: npt.NDArray[np.bool_]
+
+    @classmethod
+    def load(cls, connection: sqlite3.Connection) -> Voters:
+        """Reads them in the order of rows."""
+        stored = connection.execute("SELECT voters FROM image ORDER BY row")
+        known: list[bool] = []
+
+        def texts() -> Iterator[bytes]:
+            for (voters,) in stored:
+                known.append(voters is not None)
+                yield voters or _NOBODY
+
+        table = np.frombuffer(b"".join(texts()), dtype=_VOTER).reshape(-1, VOTERS)
+        return cls(
+            table["row"].astype(np.int64),
+            table["similarity"].astype(np.float32),
+            np.array(known, dtype=bool),
+        )
+
+    def forget(self, which: npt.NDArray[np.bool_]) -> None:
+        """Clears the voters of some images, in place."""
+        self.rows[which] = PAD
+        self.scores[which] = -np.inf
+        self.known[which] = False
+
+    def merge(self, images: Ids, rows: Ids, scores: Floats) -> npt.NDArray[np.bool_]:
+        """Lets more training images join the voters of some images, in place.
+
+        One that already is a voter is replaced, not doubled.
+
+        Args:
+            images: (m,) int64, positions of the images.
+            rows: (m, w) int64, rows of training images; -1 pads.
+            scores: (m, w) float32.
+
+        Returns:
+            (m,) bool, whose voters are others now.
+        """
+        old_rows, old_scores = self.rows[images], self.scores[images]
+        again = (old_rows[:, :, None] == rows[:, None, :]).any(axis=2)
+        all_rows = np.concatenate([np.where(again, PAD, old_rows), rows], axis=1)
+        all_scores = np.concatenate([np.where(again, -np.inf, old_scores), scores], axis=1)
+        order = np.lexsort((all_rows, -all_scores), axis=1)[:, :VOTERS]
+        self.rows[images] = np.take_along_axis(all_rows, order, axis=1)
+        self.scores[images] = np.take_along_axis(all_scores, order, axis=1)
+        self.known[images] = True
+        return np.asarray((self.rows[images] != old_rows).any(axis=1))
+
+    def pack(self, image: int) -> bytes:
+        """What the database keeps for one image."""
+        voters = np.empty(VOTERS, dtype=_VOTER)
+        voters["row"], voters["similarity"] = self.rows[image], self.scores[image]
+        return voters.tobytes()

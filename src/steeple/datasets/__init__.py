@@ -1,0 +1,21 @@
+"""Public data sets: their files, read and written."""
+
+from steeple.datasets.gldv2 import (
+    MAX_RETRIEVED,
+    GldV2,
+    is_gldv2,
+    read_recognition_submission,
+    read_retrieval_submission,
+    write_recognition_submission,
+    write_retrieval_submission,
+)
+
+__all__ = [
+    "MAX_RETRIEVED",
+    "GldV2",
+    "is_gldv2",
+    "read_recognition_submission",
+    "read_retrieval_submission",
+    "write_recognition_submission",
+    "write_retrieval_submission",
+]
