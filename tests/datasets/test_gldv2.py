@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.errors import LabelError, StorageError
 from steeple.datasets import (
     GldV2,
     is_gldv2,
-    mean_average_precision,
     read_recognition_submission,
     read_retrieval_submission,
     write_recognition_submission,
     write_retrieval_submission,
 )
+from steeple.errors import LabelError, StorageError
+from steeple.evaluation import mean_average_precision
 
 TABLES = {
     "train.csv": 'id,url,landmark_id\naaa1,http://x/1.jpg,7\nbbb2,"http://x/2,3.jpg",8\n',

@@ -9,15 +9,21 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from steeple.embedding.base import RGB
+import numpy as np
+import numpy.typing as npt
+
+from steeple.embedding.base import RGB, Embedder
 from steeple.errors import ImageError, MachineError
 from steeple.images import read_image
 
-__all__ = ["Prepared", "available_cores", "prepare_files"]
+__all__ = ["Prepared", "available_cores", "embed_files", "prepare_files"]
+
+Floats: TypeAlias = npt.NDArray[np.float32]
 
 _CHUNK = 8  # photos a worker takes at a time: some 0.3 s of work, so progress stays smooth
+_TOGETHER = 64  # photos encoded, and reported, at a time
 _AHEAD = 3  # chunks waiting per worker, which bounds memory whatever the number of photos
 
 
@@ -136,3 +142,38 @@ def _chain(
 ) -> Iterator[Sequence[Path]]:
     yield from first
     yield from rest
+
+
+def embed_files(
+    paths: Sequence[Path],
+    embedder: Embedder,
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Floats, list[tuple[Path, ImageError]]]:
+    """Describes photos, decoding and `prepare` in worker processes.
+
+    Args:
+        paths: the photos.
+        embedder: fitted.
+        workers: processes; None takes one per core.
+        progress: called with photos done and photos in all.
+
+    Returns:
+        (n, D) float32 descriptors, zeros for a photo that could not be read, and those photos with
+        their errors.
+    """
+    out = np.zeros((len(paths), embedder.dimension), dtype=np.float32)
+    errors: list[tuple[Path, ImageError]] = []
+    results = prepare_files(paths, embedder.prepare, embedder.max_side, workers=workers)
+    start = 0
+    while batch := list(islice(results, _TOGETHER)):
+        good = [place for place, result in enumerate(batch) if result.error is None]
+        if good:
+            encoded = embedder.encode([batch[place].result for place in good])
+            out[start + np.array(good)] = encoded
+        errors += [(result.path, result.error) for result in batch if result.error is not None]
+        start += len(batch)
+        if progress:
+            progress(start, len(paths))
+    return out, errors

@@ -14,27 +14,24 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steeple.retrieval.contrast import VOTERS, vote_contrast
+from steeple.retrieval.contrast import Background, vote_contrast
 from steeple.retrieval.neighbors import Block, search_blocks
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 from steeple.retrieval.voting import count_votes
 
-__all__ = ["Calibration", "fit_calibration", "without_self"]
+__all__ = ["SAMPLE", "Calibration", "fit_calibration", "without_self"]
 
 SAMPLE = 4096
 """Training images the calibration is learned from at most."""
 
 _WIDEST = 200  # images of one landmark that the search looks past; larger landmarks sit out
-_PRIOR = np.array([3.0, 0.0])
-_PRIOR_SPREAD = np.array([1.5, 1.0])
+_SLOPE = 3.0
+_SPREAD = np.array([1.5, 2.0])  # how firmly the prior slope and intercept are believed
 
 
 @dataclass(frozen=True)
 class Calibration:
     """P(vote is right) = 1 / (1 + exp(-(slope * ln(contrast) + intercept))).
-
-    The defaults are what is believed before any label is seen: a vote as strong as its best rival
-    is a coin toss, one of twice its strength is right nine times in ten.
 
     Args:
         slope: how fast certainty grows with contrast.
@@ -42,9 +39,22 @@ class Calibration:
         sampled: training images it was learned from.
     """
 
-    slope: float = float(_PRIOR[0])
-    intercept: float = float(_PRIOR[1])
+    slope: float = _SLOPE
+    intercept: float = 0.0
     sampled: int = 0
+
+    @classmethod
+    def prior(cls, training: int) -> Calibration:
+        """What is believed before any label is looked at.
+
+        The best of T ordinary similarities lies about sqrt(2 ln T) spreads up; a vote of two
+        thirds of that, two of three voters agreeing on chance alone, is a coin toss.
+
+        Args:
+            training: T, the size of the training set.
+        """
+        even = 2 / 3 * np.sqrt(2 * np.log(max(training, 2)))
+        return cls(_SLOPE, float(-_SLOPE * np.log(even)))
 
     def probability(self, contrast: npt.NDArray[np.floating]) -> Floats:
         """(n,) contrasts to (n,) float32 probabilities; 0 where the contrast is 0 (no vote)."""
@@ -54,32 +64,42 @@ class Calibration:
 
 
 def fit_calibration(
-    training: Floats, labels: Ids, sample: Ids, blocks: Iterable[Block], k: int
+    training: Floats,
+    background: Background,
+    labels: Ids,
+    sample: Ids,
+    blocks: Iterable[Block],
+    *,
+    k: int,
 ) -> Calibration:
     """Learns a calibration from a sample of the training set.
 
-    Penalised logistic regression: a normal prior around the defaults keeps a handful of labels
-    from claiming certainty and fades as labels come in.
+    Penalised logistic regression: a normal prior around `Calibration.prior` keeps a handful of
+    labels from claiming certainty and fades as labels come in.
 
     Args:
         training: (m, D) float32, the descriptors of the sample.
+        background: of the sample.
         labels: (T,) int64, the landmarks of the whole training set.
         sample: (m,) int64, which training images these are, as positions in the training set.
         blocks: the whole training set; ids are positions in it.
         k: neighbours that vote.
     """
+    prior = Calibration.prior(len(labels))
     if len(sample) < 2:
-        return Calibration()
+        return prior
     sizes = np.bincount(np.unique(labels, return_inverse=True)[1])
-    width = VOTERS + 1 + int(min(sizes.max(), _WIDEST))
+    width = k + 1 + int(min(sizes.max(), _WIDEST))
     wide = without_self(search_blocks(training, blocks, width), sample)
-    known = _leave_out(wide, labels, sample, k, whole_landmark=False)
-    unknown = _leave_out(wide, labels, sample, k, whole_landmark=True)
-    contrast = np.concatenate([known[0], unknown[0]])
-    right = np.concatenate([known[1], unknown[1]])
+    left = [
+        _leave_out(wide, background, labels, sample, k, whole_landmark=whole)
+        for whole in (False, True)
+    ]
+    contrast = np.concatenate([part[0] for part in left])
+    right = np.concatenate([part[1] for part in left])
     if not len(contrast):
-        return Calibration()
-    slope, intercept = _logistic(np.log(contrast.astype(np.float64)), right)
+        return prior
+    slope, intercept = _logistic(np.log(contrast.astype(np.float64)), right, prior)
     return Calibration(slope, intercept, len(sample))
 
 
@@ -98,7 +118,13 @@ def without_self(ranking: Ranking, own: Ids) -> Ranking:
 
 
 def _leave_out(
-    wide: Ranking, labels: Ids, sample: Ids, k: int, *, whole_landmark: bool
+    wide: Ranking,
+    background: Background,
+    labels: Ids,
+    sample: Ids,
+    k: int,
+    *,
+    whole_landmark: bool,
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Contrasts of the sample's votes, and whether they are right, with something left out."""
     ids = wide.ids
@@ -106,32 +132,35 @@ def _leave_out(
     if whole_landmark:
         allowed &= labels[ids] != labels[sample][:, None]
     # A stable sort of the disallowed to the end keeps neighbour order.
-    order = np.argsort(~allowed, axis=1, kind="stable")[:, :VOTERS]
+    order = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
     some = np.take_along_axis(allowed, order, axis=1)
     neighbours = Ranking(
         np.where(some, np.take_along_axis(ids, order, axis=1), PAD),
         np.where(some, np.take_along_axis(wide.scores, order, axis=1), -np.inf),
     )
     votes = count_votes(neighbours, labels, k)
-    contrast = vote_contrast(neighbours, labels, votes)
+    contrast = vote_contrast(neighbours, labels, votes, background, k)
     # A list cut short by a landmark larger than the search is wide says nothing about outsiders.
     cut_short = (ids != PAD).all(axis=1) & ~some.all(axis=1)
     usable = (contrast > 0) & ~cut_short
     return contrast[usable], (votes.labels == labels[sample])[usable]
 
 
-def _logistic(x: npt.NDArray[np.float64], y: npt.NDArray[np.bool_]) -> tuple[float, float]:
+def _logistic(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.bool_], prior: Calibration
+) -> tuple[float, float]:
     from scipy.optimize import minimize
 
-    def loss(
-        beta: npt.NDArray[np.float64],
-    ) -> tuple[float, npt.NDArray[np.float64]]:
+    believed = np.array([prior.slope, prior.intercept])
+
+    def loss(beta: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         odds = beta[0] * x + beta[1]
-        away = (beta - _PRIOR) / _PRIOR_SPREAD
+        away = (beta - believed) / _SPREAD
         value = (np.logaddexp(0, odds) - y * odds).sum() + 0.5 * (away**2).sum()
         residual = 1 / (1 + np.exp(-np.clip(odds, -50, 50))) - y
-        gradient = np.array([(residual * x).sum(), residual.sum()]) + away / _PRIOR_SPREAD
+        gradient = np.array([(residual * x).sum(), residual.sum()]) + away / _SPREAD
         return float(value), gradient
 
-    found = minimize(loss, _PRIOR, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
+    bounds = [(0, None), (None, None)]
+    found = minimize(loss, believed, jac=True, method="L-BFGS-B", bounds=bounds)
     return float(found.x[0]), float(found.x[1])

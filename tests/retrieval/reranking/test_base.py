@@ -1,0 +1,58 @@
+"""The context of a re-ranker, and that re-rankers chain."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from steeple.errors import InputError
+from steeple.retrieval import Ranking, Votes, search_neighbors
+from steeple.retrieval.reranking import Context, QueryExpansion, Reranker, TwoStage
+
+
+def test_need_gives_what_is_there() -> None:
+    votes = Votes(np.array([1]), np.ones(1, dtype=np.float32))
+    assert Context(query_votes=votes).need("query_votes") is votes
+
+
+def test_an_empty_array_is_there() -> None:
+    assert Context(queries=np.zeros((0, 3), dtype=np.float32)).need("queries").shape == (0, 3)
+
+
+@pytest.mark.parametrize("part", [field.name for field in fields(Context)])
+def test_need_names_what_is_missing_and_the_way_out(part: str) -> None:
+    with pytest.raises(InputError) as caught:
+        Context().need(part)
+    assert part.replace("_", " ") in str(caught.value)
+    assert f"Context({part}=...)" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reranker", [TwoStage(), QueryExpansion()])
+def test_a_reranker_says_what_it_lacks(reranker: Reranker) -> None:
+    ranking = Ranking(np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=np.float32))
+    with pytest.raises(InputError, match=r"give Context\("):
+        reranker.rerank(ranking, Context())
+
+
+def test_rerankers_chain() -> None:
+    random = np.random.default_rng(0)
+    index = random.standard_normal((50, 8)).astype(np.float32)
+    index /= np.linalg.norm(index, axis=1, keepdims=True)
+    labels = random.integers(0, 5, 50)
+    context = Context(
+        queries=index[:4],
+        index=index,
+        search=lambda queries, k: search_neighbors(queries, index, k),
+        query_votes=Votes(labels[:4], np.ones(4, dtype=np.float32)),
+        index_votes=Votes(labels, np.ones(50, dtype=np.float32)),
+    )
+    ranking = search_neighbors(index[:4], index, 20)
+    chain: list[Reranker] = [QueryExpansion(), TwoStage()]
+    for reranker in chain:
+        ranking = reranker.rerank(ranking, context)
+    assert ranking.ids.shape == (4, 20)
+    for row, label in zip(ranking.ids, labels[:4], strict=True):
+        assert set(np.flatnonzero(labels == label)) <= set(row.tolist())

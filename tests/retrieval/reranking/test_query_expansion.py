@@ -1,0 +1,90 @@
+"""Query expansion against its formula, one query and one neighbour at a time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from steeple.retrieval import Ranking, search_neighbors
+from steeple.retrieval.reranking import Context, QueryExpansion
+
+Floats = npt.NDArray[np.float32]
+
+
+class Recorder:
+    """A neighbours function that keeps the queries it was given."""
+
+    def __init__(self, index: Floats) -> None:
+        self.index = index
+        self.queries: Floats = np.zeros((0, 0), dtype=np.float32)
+
+    def __call__(self, queries: Floats, k: int) -> Ranking:
+        self.queries = queries
+        return search_neighbors(queries, self.index, k)
+
+
+def expand(query: Floats, index: Floats, row: Any, alpha: float, n: int) -> npt.NDArray[np.float64]:
+    total = query.astype(np.float64)
+    for image, similarity in list(row)[:n]:
+        if image != -1:
+            total = total + max(float(similarity), 0.0) ** alpha * index[image].astype(np.float64)
+    return total / np.linalg.norm(total)
+
+
+def descriptors(random: np.random.Generator, n: int, d: int = 6) -> Floats:
+    out = random.standard_normal((n, d)).astype(np.float32)
+    return np.asarray(out / np.linalg.norm(out, axis=1, keepdims=True), dtype=np.float32)
+
+
+@pytest.mark.parametrize(("alpha", "n"), [(3.0, 10), (0.0, 5), (1.0, 1), (2.5, 30)])
+def test_the_expanded_query(alpha: float, n: int) -> None:
+    random = np.random.default_rng(int(10 * alpha) + n)
+    index, queries = descriptors(random, 40), descriptors(random, 15)
+    ranking = search_neighbors(queries, index, 20)
+    ranking.ids[random.random(ranking.ids.shape) < 0.2] = -1  # pads anywhere
+    search = Recorder(index)
+    found = QueryExpansion(alpha, n).rerank(
+        ranking, Context(queries=queries, index=index, search=search)
+    )
+    for q, query in enumerate(queries):
+        row = zip(ranking.ids[q], ranking.scores[q], strict=True)
+        expected = expand(query, index, row, alpha, n)
+        np.testing.assert_allclose(search.queries[q], expected, atol=2e-6)
+    np.testing.assert_array_equal(found.ids, search_neighbors(search.queries, index, 20).ids)
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    index, queries = descriptors(random, 40), descriptors(random, 23)
+    ranking = search_neighbors(queries, index, 12)
+    context = Context(queries=queries, index=index, search=Recorder(index))
+    full = QueryExpansion().rerank(ranking, context)
+    monkeypatch.setattr("steeple.retrieval.reranking.query_expansion._BLOCK", 5)
+    np.testing.assert_array_equal(QueryExpansion().rerank(ranking, context).ids, full.ids)
+
+
+def test_a_float16_index_and_nothing_written_into_the_input() -> None:
+    random = np.random.default_rng(2)
+    index, queries = descriptors(random, 40).astype(np.float16), descriptors(random, 3)
+    before = queries.copy()
+    search = Recorder(index.astype(np.float32))
+    ranking = search_neighbors(queries, index, 10)
+    QueryExpansion().rerank(ranking, Context(queries=queries, index=index, search=search))
+    np.testing.assert_array_equal(queries, before)
+    assert search.queries.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(search.queries, axis=1), 1, atol=1e-6)
+
+
+def test_empty_index_blank_query_and_no_query() -> None:
+    nothing = np.zeros((0, 6), dtype=np.float32)
+    blank = np.zeros((1, 6), dtype=np.float32)
+    context = Context(queries=blank, index=nothing, search=Recorder(nothing))
+    found = QueryExpansion().rerank(search_neighbors(blank, nothing, 3), context)
+    assert found.ids.tolist() == [[-1, -1, -1]]
+    index = descriptors(np.random.default_rng(3), 5)
+    context = Context(queries=nothing, index=index, search=Recorder(index))
+    found = QueryExpansion().rerank(search_neighbors(nothing, index, 3), context)
+    assert found.ids.shape == (0, 3)

@@ -1,0 +1,225 @@
+"""Exact neighbours against a stable sort of all scores: ties, pieces, budgets, odd arrays."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from steeple.errors import InputError
+from steeple.retrieval import Ranking, search_neighbors
+from steeple.retrieval.neighbors import as_descriptors, search_blocks
+
+Array = npt.NDArray[Any]
+
+
+def sorted_out(queries: Array, index: Array, k: int) -> tuple[Array, Array]:
+    """Every score, a stable sort, a cut, and pads."""
+    scores = queries.astype(np.float64) @ index.astype(np.float64).T
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    ids = np.full((len(queries), k), -1, dtype=np.int64)
+    best = np.full((len(queries), k), -np.inf, dtype=np.float32)
+    ids[:, : order.shape[1]] = order
+    best[:, : order.shape[1]] = np.take_along_axis(scores, order, axis=1)
+    return ids, best
+
+
+def dyadic(random: np.random.Generator, n: int, d: int) -> npt.NDArray[np.float32]:
+    """Descriptors of few, dyadic values: their inner products are exact and often equal."""
+    return (random.integers(-2, 3, (n, d)) / 4).astype(np.float32)
+
+
+def check(found: Ranking, queries: Array, index: Array, k: int) -> None:
+    ids, scores = sorted_out(queries, index, k)
+    np.testing.assert_array_equal(found.scores, scores)
+    np.testing.assert_array_equal(found.ids, ids)
+
+
+class TestAgainstASort:
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        q=st.integers(0, 30),
+        n=st.integers(0, 60),
+        d=st.integers(1, 4),
+        k=st.integers(1, 70),
+        memory=st.sampled_from([1, 500, 4096, 1 << 14, 1 << 28]),
+    )
+    def test_any_shape_and_budget(
+        self, seed: int, q: int, n: int, d: int, k: int, memory: int
+    ) -> None:
+        random = np.random.default_rng(seed)
+        queries, index = dyadic(random, q, d), dyadic(random, n, d)
+        check(search_neighbors(queries, index, k, memory=memory), queries, index, k)
+
+    @pytest.mark.parametrize("k", [1, 3, 100, 120])  # FAISS selects differently from 100 on
+    @pytest.mark.parametrize("q", [1, 19, 20, 300])  # and multiplies differently from 20 on
+    def test_ties_across_the_end_of_the_list(self, q: int, k: int) -> None:
+        random = np.random.default_rng(q * 1000 + k)
+        queries, index = dyadic(random, q, 2), dyadic(random, 3000, 2)
+        check(search_neighbors(queries, index, k), queries, index, k)
+
+    def test_a_blank_query_takes_the_first_of_the_index(self) -> None:
+        found = search_neighbors(np.zeros((2, 8)), dyadic(np.random.default_rng(0), 500, 8), 7)
+        np.testing.assert_array_equal(found.ids, [range(7)] * 2)
+        assert not found.scores.any()
+
+    def test_ordinary_descriptors(self) -> None:
+        random = np.random.default_rng(1)
+        index = random.standard_normal((5000, 64)).astype(np.float32)
+        index /= np.linalg.norm(index, axis=1, keepdims=True)
+        queries = index[::50] + 0.1 * random.standard_normal((100, 64)).astype(np.float32)
+        found = search_neighbors(queries, index, 10)
+        ids, scores = sorted_out(queries, index, 10)
+        np.testing.assert_array_equal(found.ids, ids)
+        np.testing.assert_allclose(found.scores, scores, atol=1e-6)
+
+    def test_the_budget_changes_no_id(self) -> None:
+        random = np.random.default_rng(2)
+        queries, index = dyadic(random, 130, 6), dyadic(random, 2000, 6)
+        full = search_neighbors(queries, index, 20)
+        for memory in (1 << 12, 1 << 13, 1 << 16):
+            part = search_neighbors(queries, index, 20, memory=memory)
+            np.testing.assert_array_equal(part.ids, full.ids)
+            np.testing.assert_array_equal(part.scores, full.scores)
+
+
+class TestKindsOfArray:
+    @pytest.fixture
+    def arrays(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        random = np.random.default_rng(3)
+        return dyadic(random, 25, 5), dyadic(random, 400, 5)
+
+    @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, ">f4", np.int8])
+    @pytest.mark.parametrize("memory", [2048, 1 << 28])
+    def test_index_of_another_type(self, arrays: Any, kind: Any, memory: int) -> None:
+        queries, index = arrays[0], (arrays[1] * 4).astype(kind)
+        check(search_neighbors(queries, index, 9, memory=memory), queries, index, 9)
+
+    @pytest.mark.parametrize("kind", [np.float16, np.float32])
+    def test_memory_map(self, arrays: Any, kind: Any, tmp_path: Path) -> None:
+        queries, index = arrays
+        np.save(tmp_path / "index.npy", index.astype(kind))
+        mapped = np.load(tmp_path / "index.npy", mmap_mode="r")
+        for memory in (3000, 1 << 28):
+            check(search_neighbors(queries, mapped, 9, memory=memory), queries, index, 9)
+
+    def test_not_contiguous(self, arrays: Any) -> None:
+        queries, index = arrays
+        check(search_neighbors(queries[::2], index[::3], 4), queries[::2], index[::3], 4)
+        check(search_neighbors(queries, np.asfortranarray(index), 4), queries, index, 4)
+        turned = np.ascontiguousarray(queries.T).T
+        check(search_neighbors(turned, index[::-1], 4), queries, index[::-1], 4)
+
+    def test_lists(self) -> None:
+        found = search_neighbors([[1, 0]], [[0, 1], [1, 0]], 2)
+        np.testing.assert_array_equal(found.ids, [[1, 0]])
+
+    def test_writes_into_nothing(self, arrays: Any) -> None:
+        queries, index = arrays
+        for array in (queries, index):
+            array.flags.writeable = False
+        check(search_neighbors(queries, index, 3), queries, index, 3)
+
+    def test_an_index_image_of_nan_is_never_found(self, arrays: Any) -> None:
+        queries, index = arrays
+        index = index[:12].copy()
+        index[[0, 5, 11], [1, 0, 4]] = np.nan
+        whole = np.flatnonzero(~np.isnan(index).any(axis=1))
+        ids, scores = sorted_out(queries, index[whole], 12)
+        ids = np.where(ids == -1, -1, whole[ids])
+        for memory in (300, 1 << 28):
+            for k in (3, 9, 12):
+                found = search_neighbors(queries, index, k, memory=memory)
+                np.testing.assert_array_equal(found.ids, ids[:, :k])
+                np.testing.assert_array_equal(found.scores, scores[:, :k])
+
+
+class TestBlocks:
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        k=st.integers(1, 40),
+        memory=st.sampled_from([600, 10_000, 1 << 28]),
+    )
+    def test_many_small_blocks_with_holes_between_ids(self, seed: int, k: int, memory: int) -> None:
+        random = np.random.default_rng(seed)
+        queries, index = dyadic(random, 7, 2), dyadic(random, 90, 2)
+        names = np.sort(random.choice(10_000, 90, replace=False)).astype(np.int64)
+        cuts = np.sort(random.integers(0, 91, 12))  # some blocks are empty
+        bounds = [0, *cuts.tolist(), 90]
+        blocks = ((names[low:high], index[low:high]) for low, high in pairwise(bounds))
+        found = search_blocks(queries, blocks, k, memory=memory)
+        ids, scores = sorted_out(queries, index, k)
+        np.testing.assert_array_equal(found.ids, np.where(ids == -1, -1, names[ids]))
+        np.testing.assert_array_equal(found.scores, scores)
+
+    def test_no_block(self) -> None:
+        found = search_blocks(np.ones((2, 3), dtype=np.float32), [], 4)
+        assert (found.ids == -1).all()
+        assert (found.scores == -np.inf).all()
+
+    def test_each_block_is_taken_once_and_when_needed(self) -> None:
+        taken = []
+
+        def blocks() -> Any:
+            for start in range(0, 30, 10):
+                taken.append(start)
+                yield np.arange(start, start + 10), np.ones((10, 2), dtype=np.float32)
+
+        found = search_blocks(np.ones((300, 2), dtype=np.float32), blocks(), 12, memory=9000)
+        assert taken == [0, 10, 20]
+        np.testing.assert_array_equal(found.ids, [range(12)] * 300)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("k", [0, -3])
+    def test_k_too_small(self, k: int) -> None:
+        with pytest.raises(InputError, match=f"k is {k}"):
+            search_neighbors(np.ones((1, 2)), np.ones((3, 2)), k)
+
+    @pytest.mark.parametrize(
+        ("queries", "index"),
+        [((2,), (3, 2)), ((1, 2), (3,)), ((1, 2), (3, 3)), ((1, 2, 1), (3, 2)), ((1, 0), (3, 0))],
+    )
+    def test_shapes(self, queries: tuple[int, ...], index: tuple[int, ...]) -> None:
+        with pytest.raises(InputError, match="shape"):
+            search_neighbors(np.ones(queries), np.ones(index), 1)
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+    def test_queries_that_are_not_finite(self, value: float) -> None:
+        queries = np.ones((4, 3))
+        queries[2, 1] = value
+        with pytest.raises(InputError, match="first in row 2"):
+            search_neighbors(queries, np.ones((3, 3)), 1)
+
+    @pytest.mark.parametrize("wrong", [[[1.0], [1.0, 2.0]], [["a"]], [[1j]], [[None, object()]]])
+    def test_what_is_no_array_of_numbers(self, wrong: Any) -> None:
+        with pytest.raises(InputError, match="real numbers"):
+            as_descriptors(wrong, "queries")
+        with pytest.raises(InputError, match="real numbers"):
+            search_neighbors([[1.0]], wrong, 1)
+
+    def test_an_array_of_text(self) -> None:
+        with pytest.raises(InputError, match="real numbers"):
+            search_neighbors([[1.0]], np.array([["1"]]), 1)
+
+    def test_nothing_is_fine(self) -> None:
+        assert search_neighbors(np.ones((0, 3)), np.ones((5, 3)), 2).ids.shape == (0, 2)
+        assert search_neighbors(np.ones((2, 3)), np.ones((0, 3)), 2).ids.tolist() == [[-1, -1]] * 2
+        assert search_neighbors(np.ones((2, 3)), np.ones((0, 0)), 1).ids.tolist() == [[-1]] * 2
+
+
+class TestAsDescriptors:
+    def test_keeps_the_memory_where_nothing_changes(self) -> None:
+        array = np.ones((3, 2), dtype=np.float32)
+        assert as_descriptors(array, "queries") is array
+
+    def test_makes_contiguous_float32(self) -> None:
+        out = as_descriptors(np.asfortranarray(np.ones((3, 2), dtype=np.float16)), "queries")
+        assert out.dtype == np.float32
+        assert out.flags.c_contiguous
