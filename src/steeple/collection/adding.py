@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,11 +19,10 @@ from steeple.collection.sources import Photo, Source
 from steeple.collection.store import Image, LocalStore, NewImage
 from steeple.embedding.base import Embedder
 from steeple.embedding.pipeline import Prepared, available_cores, prepare_files
+from steeple.errors import InputError
+from steeple.progress import Progress
 
-__all__ = ["AddReport", "Progress", "add_photos", "learn_from"]
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with the stage, the photos done and their number, None while it is unknown."""
+__all__ = ["AddReport", "add_photos", "hash_file", "learn_from"]
 
 COMMIT = 256
 """Photos per transaction: what a crash can cost at most, in work to be done again."""
@@ -42,20 +43,24 @@ class AddReport:
         replaced: photos whose file had changed since.
         relabelled: photos that were there and have another landmark or role now.
         unchanged: photos that were there already.
+        moved: of those that were there already, photos found in another place than before.
         duplicates: (id, id of the photo with the same content) of photos left out for that.
         failed: (path, reason) of photos left out because they could not be read or clash.
         revoted: images whose vote changed in the end.
         learned_from: photos the embedder learned from, if it was fitted in this call.
+        seconds: how long each stage took: ``learn``, ``embed``, ``vote``.
     """
 
     added: int = 0
     replaced: int = 0
     relabelled: int = 0
     unchanged: int = 0
+    moved: int = 0
     duplicates: list[tuple[str, str]] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     revoted: int = 0
     learned_from: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def changed(self) -> bool:
@@ -144,6 +149,9 @@ def learn_from(
         learned[result.path] = result
         progress("learn", len(learned), len(paths))
     usable = [result.result for result in learned.values() if result.error is None]
+    if learned and not usable:
+        first = next(iter(learned.values()))
+        raise InputError(f"none of {len(learned)} photos can be read, the first: {first.error}")
     return embedder.fit(usable, seed=seed), learned
 
 
@@ -167,26 +175,32 @@ def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterato
     photos = iter(source)
     with ThreadPoolExecutor(available_cores()) as threads:
         while chunk := list(islice(photos, _LOOK_AHEAD)):
-            files = list(threads.map(_hash, (photo.path for photo in chunk)))
-            known = store.find([photo.id for photo in chunk])
+            files = _look_at(chunk, threads, report)
+            known = store.find([photo.id for photo, _ in files])
             contents = {}
             if not source.curated:
-                contents = store.find_hashes([f.hash for f in files if isinstance(f, _File)])
-            for photo, file in zip(chunk, files, strict=True):
-                if not isinstance(file, _File):
-                    report.failed.append((str(photo.path), file))
-                    continue
+                contents = store.find_hashes([file.hash for _, file in files])
+            new: list[_Candidate] = []
+            settled: list[tuple[Photo, Image]] = []
+            for photo, file in files:
                 if photo.id in ids:
                     report.failed.append(_clash(photo, "another photo of this source"))
-                elif photo.id in known:
-                    yield from _known(store, photo, known[photo.id], file, report)
+                elif image := known.get(photo.id):
+                    if file.hash == image.hash:
+                        settled.append((photo, image))
+                    elif _lies_elsewhere(photo, image) and Path(image.path).exists():
+                        report.failed.append(_clash(photo, image.path))
+                    else:
+                        new.append(_Candidate(photo, file, replaces=True))
                 elif double := started.get(file.hash, contents.get(file.hash)):
                     report.duplicates.append((photo.id, double))
                 else:
                     if not source.curated:
                         started[file.hash] = photo.id
-                    yield _Candidate(photo, file, replaces=False)
+                    new.append(_Candidate(photo, file, replaces=False))
                 ids[photo.id] = None
+            _settle(store, settled, report)
+            yield from new
             _forget_oldest(started)
             _forget_oldest(ids)
 
@@ -196,25 +210,30 @@ def _forget_oldest(met: dict[Any, Any]) -> None:
         del met[next(iter(met))]
 
 
-def _known(
-    store: LocalStore, photo: Photo, image: Image, file: _File, report: AddReport
-) -> Iterator[_Candidate]:
-    """A photo whose id the collection has."""
-    if file.hash != image.hash:
-        moved = Path(image.path).resolve() != photo.path.resolve()
-        if moved and Path(image.path).exists():
-            report.failed.append(_clash(photo, image.path))
-        else:
-            yield _Candidate(photo, file, replaces=True)
-        return
-    landmark = photo.landmark or image.landmark
-    role = photo.role | image.role
-    if (landmark, role) != (image.landmark, image.role):
+def _settle(store: LocalStore, pairs: list[tuple[Photo, Image]], report: AddReport) -> None:
+    """Photos that the collection has: labels and places may be others now."""
+    labels, moved = [], []
+    for photo, image in pairs:
+        landmark = photo.landmark or image.landmark
+        role = photo.role | image.role
+        if (landmark, role) != (image.landmark, image.role):
+            labels.append((image.id, landmark, role))
+        if _lies_elsewhere(photo, image) and not Path(image.path).exists():
+            moved.append((image.id, photo.path))
+    if labels or moved:
         with store.transaction():
-            store.label(image.id, landmark, role)
-        report.relabelled += 1
-    else:
-        report.unchanged += 1
+            for label in labels:
+                store.label(*label)
+            for place in moved:
+                store.relocate(*place)
+    report.relabelled += len(labels)
+    report.unchanged += len(pairs) - len(labels)
+    report.moved += len(moved)
+
+
+def _lies_elsewhere(photo: Photo, image: Image) -> bool:
+    path = Path(image.path)
+    return path != photo.path.absolute() and path.resolve() != photo.path.resolve()
 
 
 def _clash(photo: Photo, other: str) -> tuple[str, str]:
@@ -275,11 +294,39 @@ def _done(report: AddReport) -> int:
     )
 
 
-def _hash(path: Path) -> _File | str:
-    """A file's content by hash and size, or why it cannot be read."""
+def hash_file(path: Path) -> tuple[bytes, int]:
+    """BLAKE2b-128 of a file's content, and its size in bytes.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if path.exists() and not path.is_file():  # reading a pipe could take for ever
+        raise OSError(errno.EINVAL, "not a regular file")
+    with path.open("rb") as file:
+        digest: Any = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
+        return digest.digest(), file.tell()
+
+
+def _look_at(
+    photos: list[Photo], threads: ThreadPoolExecutor, report: AddReport
+) -> list[tuple[Photo, _File]]:
+    """The photos with their content; those that cannot go in are reported and left out."""
+    files = []
+    for photo, file in zip(photos, threads.map(_look, (p.path for p in photos)), strict=True):
+        if isinstance(file, _File):
+            files.append((photo, file))
+        else:
+            printable = os.fsencode(photo.path).decode(errors="replace")
+            report.failed.append((printable, file))
+    return files
+
+
+def _look(path: Path) -> _File | str:
+    """A file's content by hash and size, or why it cannot go into a collection."""
     try:
-        with path.open("rb") as file:
-            digest: Any = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))
-            return _File(digest.digest(), file.tell())
+        str(path.absolute()).encode()
+        return _File(*hash_file(path))
+    except UnicodeEncodeError:
+        return "its name is not UTF-8; rename it"
     except OSError as error:
         return f"cannot be read: {error.strerror}"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from steeple.collection.hits import Hit, Hits, Origin
+from steeple.collection.hits import Hit, Hits
 from steeple.collection.store import Image, LocalStore
 from steeple.collection.view import View
+from steeple.retrieval.origins import origins
 from steeple.retrieval.reranking import Chain, QueryExpansion
 from steeple.retrieval.reranking.gated import likely
 from steeple.retrieval.types import PAD, Floats, Ids
 
-__all__ = ["answer", "origins"]
+__all__ = ["answer"]
 
 
 def answer(store: LocalStore, view: View, queries: Floats, k: int, reranker: Chain) -> list[Hits]:
@@ -49,32 +50,6 @@ def answer(store: LocalStore, view: View, queries: Floats, k: int, reranker: Cha
         name = names.get(int(shown.labels[query]))
         out.append(Hits(hits, name, float(beliefs.scores[query])))
     return out
-
-
-def origins(ranked: Ids, neighbours: Ids) -> list[Origin]:
-    """How each image came to its place.
-
-    Args:
-        ranked: (n,) int64, the list in its final order.
-        neighbours: (K,) int64, the list before; -1 pads.
-
-    Returns:
-        ``inserted`` for what was not in the list, ``sorted`` for what has overtaken something,
-        ``retrieved`` for the rest.
-    """
-    before = {int(image): place for place, image in enumerate(neighbours) if image != PAD}
-    places = np.array([before.get(int(image), -1) for image in ranked], dtype=np.int64)
-    kept = places >= 0
-    # An image has overtaken another if one that stood before it now stands behind it.
-    behind = np.full(len(ranked) + 1, np.iinfo(np.int64).max)
-    for place in range(len(ranked) - 1, -1, -1):
-        own = places[place] if kept[place] else behind[place + 1]
-        behind[place] = min(behind[place + 1], own)
-    overtook = behind[1:] < places
-    return [
-        "inserted" if not was_there else "sorted" if moved else "retrieved"
-        for was_there, moved in zip(kept.tolist(), overtook.tolist(), strict=True)
-    ]
 
 
 def _hits(

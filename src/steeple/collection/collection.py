@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import perf_counter
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from steeple.collection.adding import AddReport, Progress, add_photos, learn_from
+from steeple.collection.adding import AddReport, add_photos, learn_from
 from steeple.collection.answers import answer
+from steeple.collection.cohort import Cohort
 from steeple.collection.columns import INDEX, TRAINING
 from steeple.collection.hits import Hits
+from steeple.collection.schema import put_setting
+from steeple.collection.segments import sync_folder
 from steeple.collection.sources import read_source
 from steeple.collection.store import Image, LocalStore
 from steeple.collection.view import View
@@ -23,6 +28,7 @@ from steeple.embedding.base import RGB, Embedder, create_embedder, load_embedder
 from steeple.embedding.pipeline import Prepared
 from steeple.errors import InputError
 from steeple.images import read_image
+from steeple.progress import Progress, silent
 from steeple.retrieval.neighbors import as_descriptors
 from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import Floats
@@ -31,10 +37,6 @@ __all__ = ["Collection"]
 
 VOTE_NEIGHBOURS = 3
 """Neighbours that vote (paper, section 3.2)."""
-
-
-def _silent(stage: str, done: int, total: int | None) -> None:
-    """The progress of a caller who wants none."""
 
 
 class Collection:
@@ -132,7 +134,7 @@ class Collection:
     @property
     def embedder(self) -> Embedder:
         """What describes its photos, as far as it has learned."""
-        if self._embedder is None:
+        if self._embedder is None or self._embedder.learned_from is None:
             folder = self._store.setting("embedder_folder")
             name = self._store.setting("embedder")
             self._embedder = (
@@ -149,7 +151,7 @@ class Collection:
         landmark_ids: bool = False,
         prefix: str = "",
         workers: int | None = None,
-        progress: Progress = _silent,
+        progress: Progress = silent,
     ) -> AddReport:
         """Adds photos; what is there already stays as it is.
 
@@ -183,6 +185,7 @@ class Collection:
         with self._store.writing():
             learned: dict[Path, Prepared] = {}
             embedder = self.embedder
+            clock = [perf_counter()]
             fits = embedder.learned_from is None
             if fits:
                 seed = self._store.setting("seed")
@@ -190,6 +193,7 @@ class Collection:
                     embedder, photos, workers=workers, seed=seed, progress=progress
                 )
                 self._keep_embedder(embedder)
+            clock.append(perf_counter())
             report = add_photos(
                 self._store,
                 embedder,
@@ -199,8 +203,12 @@ class Collection:
                 learned=learned,
             )
             report.learned_from = embedder.learned_from if fits else None
+            clock.append(perf_counter())
             progress("vote", 0, None)
             report.revoted = self._refresh()
+            clock.append(perf_counter())
+            stages = zip(("learn", "embed", "vote"), clock, clock[1:], strict=False)
+            report.seconds = {stage: end - start for stage, start, end in stages}
         return report
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -304,9 +312,18 @@ class Collection:
                     columns,
                     self._store.segments,
                     stored_calibration(self._store),
+                    Cohort.stored(self._store).descriptors(self._store),
                     self._store.setting("vote_neighbours"),
                 )
             yield self._view
+
+    def index_ids(self) -> list[str]:
+        """The ids of the index images, in the order that rankings of a `view` count them."""
+        return self._store.index_ids()
+
+    def landmark_names(self, numbers: Iterable[int]) -> dict[int, str]:
+        """The names of landmarks by the numbers that votes carry."""
+        return self._store.landmark_names(numbers)
 
     def statistics(self) -> dict[str, Any]:
         """Numbers about the collection: images by role, landmarks, bytes, calibration."""
@@ -323,7 +340,7 @@ class Collection:
                 "dimension": self._store.segments.dimension,
                 "holes": int(self._store.setting("next_row")) - len(columns),
                 "bytes": sum(
-                    os.path.getsize(os.path.join(folder, name))  # noqa: PTH118, PTH202
+                    _size(os.path.join(folder, name))  # noqa: PTH118
                     for folder, _, names in os.walk(self.folder)
                     for name in names
                 ),
@@ -359,7 +376,25 @@ class Collection:
     def _keep_embedder(self, embedder: Embedder) -> None:
         """Stores a fitted embedder beside any earlier one and points to it in one transaction."""
         name = f"embedder-{os.getpid()}-{os.urandom(4).hex()}"
-        save_embedder(embedder, self.folder / name)
+        folder = self.folder / name
+        try:
+            save_embedder(embedder, folder)
+            for path in folder.iterdir():
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            sync_folder(folder)
+            sync_folder(self.folder)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)  # a full disk has no room for half of it
+            raise
         with self._store.transaction() as connection:
-            connection.execute("REPLACE INTO setting VALUES ('embedder_folder', ?)", (f'"{name}"',))
+            put_setting(connection, "embedder_folder", name)
         self._embedder = embedder
+
+
+def _size(path: str) -> int:
+    """Bytes of a file; 0 if a writer has just removed it."""
+    try:
+        return Path(path).stat().st_size
+    except FileNotFoundError:
+        return 0

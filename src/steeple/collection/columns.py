@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from steeple.retrieval.contrast import Background
 from steeple.retrieval.types import UNVOTED, Ids, Votes
 
 __all__ = ["INDEX", "TRAINING", "Columns"]
@@ -28,14 +29,17 @@ _DTYPE = np.dtype(
         ("landmark", "<i4"),
         ("vote", "<i4"),
         ("score", "<f4"),
+        ("ordinary", "<f4"),
+        ("spread", "<f4"),
         ("contrast", "<f4"),
         ("role", "u1"),
         ("counted", "u1"),
     ]
 )
 _QUERY = """
-SELECT row, ifnull(landmark, -1), ifnull(vote, -1), ifnull(score, 0), ifnull(contrast, 0),
-       role, counted FROM image ORDER BY row
+SELECT row, ifnull(landmark, -1), ifnull(vote, -1), ifnull(score, 0), ifnull(ordinary, 'nan'),
+       ifnull(spread, 'nan'), ifnull(contrast, 0), role, counted
+FROM image ORDER BY row
 """
 
 
@@ -53,25 +57,44 @@ class Columns:
 
     @classmethod
     def load(cls, connection: sqlite3.Connection, folder: Path, generation: int) -> Columns:
-        """Maps the columns of a generation, or reads them from the database where none lie."""
+        """Maps the columns of a generation, or reads the rows where none lie that can be used."""
         try:
-            return cls(np.load(_path(folder, generation), mmap_mode="r"), generation)
-        except FileNotFoundError:
-            return cls(np.fromiter(connection.execute(_QUERY), dtype=_DTYPE), generation)
+            table = np.load(_path(folder, generation), mmap_mode="r")
+        except (OSError, ValueError, EOFError):  # none, or cut off, or something else altogether
+            return cls.read(connection, generation)
+        usable = table.dtype == _DTYPE and table.ndim == 1
+        return cls(table, generation) if usable else cls.read(connection, generation)
+
+    @classmethod
+    def read(cls, connection: sqlite3.Connection, generation: int) -> Columns:
+        """Reads the columns from the rows of the database."""
+        return cls(np.fromiter(connection.execute(_QUERY), dtype=_DTYPE), generation)
 
     def save(self, folder: Path) -> None:
         """Leaves the columns for readers to map and removes those of older generations."""
         folder.mkdir(exist_ok=True)
         path = _path(folder, self.generation)
         beside = path.with_suffix(".new")
-        with beside.open("wb") as file:
-            np.save(file, np.ascontiguousarray(self._table))
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        try:
+            with beside.open("wb") as file:
+                np.save(file, np.ascontiguousarray(self._table))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except OSError:
+            beside.unlink(missing_ok=True)  # a full disk has no room for half a cache
+            raise
         for old in folder.glob("columns-*"):
             if old != path:
                 old.unlink(missing_ok=True)
+
+    def equals_file(self, path: Path) -> bool:
+        """Whether a file that `save` has written shows the same."""
+        try:
+            table = np.load(path)
+        except (OSError, ValueError, EOFError):
+            return False
+        return table.dtype == _DTYPE and bool(np.array_equal(table, self._table))
 
     def __len__(self) -> int:
         """The number of images."""
@@ -101,6 +124,14 @@ class Columns:
     def votes(self) -> Votes:
         """The votes of all n images."""
         return Votes(self._table["vote"].astype(np.int64), self._table["score"])
+
+    @cached_property
+    def background(self) -> Background:
+        """What is ordinary for each of the n images; NaN where it was not measured yet."""
+        return Background(
+            np.ascontiguousarray(self._table["ordinary"], dtype=np.float32),
+            np.ascontiguousarray(self._table["spread"], dtype=np.float32),
+        )
 
     @cached_property
     def contrasts(self) -> npt.NDArray[np.float32]:

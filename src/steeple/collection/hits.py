@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, overload
 
-__all__ = ["Hit", "Hits", "Origin"]
+from steeple.retrieval.origins import Origin
 
-Origin: TypeAlias = Literal["retrieved", "sorted", "inserted"]
-"""How an image came to its place: by similarity, by the sort-step, or by the insert-step."""
+__all__ = ["Hit", "Hits"]
 
 
 @dataclass(frozen=True)

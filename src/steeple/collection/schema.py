@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from steeple.errors import CollectionError
+from steeple.errors import CollectionError, SteepleError, StorageError
 
-__all__ = ["DATABASE", "FORMAT", "connect", "create_tables", "get_setting", "put_setting"]
+__all__ = [
+    "DATABASE",
+    "FORMAT",
+    "connect",
+    "create_tables",
+    "damage_errors",
+    "get_setting",
+    "put_setting",
+]
 
 FORMAT = 1
 """The version this code writes and reads. What changes from one to the next: docs/formats.md."""
 
 DATABASE = "collection.sqlite"
+
+_DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_NO_TABLE = sqlite3.SQLITE_ERROR
 
 _TABLES = """
 CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -35,7 +49,9 @@ CREATE TABLE image (
     voters BLOB,                  -- its nearest training images; NULL until looked up
     vote INTEGER,                 -- the landmark they voted for
     score REAL,                   -- v(x, c) of that landmark
-    contrast REAL                 -- the score relative to the best rival
+    ordinary REAL,                -- median similarity to the cohort; NULL until measured
+    spread REAL,                  -- median deviation of it
+    contrast REAL                 -- the vote in spreads above the ordinary
 );
 CREATE INDEX image_hash ON image (hash);
 CREATE INDEX image_landmark ON image (landmark);
@@ -47,6 +63,7 @@ def connect(folder: Path) -> sqlite3.Connection:
 
     Raises:
         CollectionError: if the folder is not a collection, or one of another format.
+        StorageError: if the disk or the permissions do not let us in.
     """
     path = folder / DATABASE
     if not path.is_file():
@@ -54,17 +71,21 @@ def connect(folder: Path) -> sqlite3.Connection:
         raise CollectionError(
             f"{folder} {what}; make one with: steeple build PHOTOS --out {folder}"
         )
-    connection = sqlite3.connect(path, isolation_level=None, timeout=60)
+    # SQLite shares its log through a file beside the database, which a read-only disk does not
+    # take; but what nobody can write may be read without.
+    aside = path.with_name(f"{DATABASE}-wal").exists() or os.access(folder, os.W_OK)
+    address = f"{path.absolute().as_uri()}?{'mode=rw' if aside else 'immutable=1'}"
+    try:
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=60)
+    except sqlite3.DatabaseError as error:
+        raise _opening_error(path, error) from error
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
         found = get_setting(connection, "format")
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError) as error:
         connection.close()
-        raise CollectionError(
-            f"{path} cannot be read ({error}); restore it from a backup or build the collection "
-            "again"
-        ) from error
+        raise _opening_error(path, error) from error
     if found != FORMAT:
         connection.close()
         newer = isinstance(found, int) and found > FORMAT
@@ -73,6 +94,39 @@ def connect(folder: Path) -> sqlite3.Connection:
             f"{folder} has format {found}, this steeple reads format {FORMAT}; {way_out}"
         )
     return connection
+
+
+@contextmanager
+def damage_errors(folder: Path) -> Iterator[None]:
+    """Turns what SQLite raises when it meets damage into one clear error.
+
+    Raises:
+        CollectionError: if the database is damaged.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        if _code(error) not in _DAMAGE:
+            raise
+        raise _damaged(folder / DATABASE, error) from error
+
+
+def _opening_error(path: Path, error: Exception) -> SteepleError:
+    """What to tell people of a database that does not open."""
+    if _code(error) in (*_DAMAGE, _NO_TABLE):
+        return _damaged(path, error)
+    return StorageError(f"{path} cannot be opened ({error}); look at its permissions and its disk")
+
+
+def _damaged(path: Path, error: Exception) -> CollectionError:
+    return CollectionError(
+        f"{path} cannot be read ({error}); restore it from a backup or build the collection again"
+    )
+
+
+def _code(error: Exception) -> int:
+    """SQLite's primary result code."""
+    return int(getattr(error, "sqlite_errorcode", _NO_TABLE)) & 0xFF
 
 
 def create_tables(path: Path, settings: dict[str, Any]) -> None:

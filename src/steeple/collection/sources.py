@@ -204,7 +204,7 @@ def _names(root: Path) -> dict[str, tuple[str, ...]]:
     ids = [name for _, name in _walk(root)]
     for name in ids:
         for short in {Path(name).name, Path(name).stem} - {name}:
-            names[short] = (*names.get(short, ()), name)
+            names[short] = (*names.get(short, ())[:1], name)  # two are enough to refuse it
     names.update({name: (name,) for name in ids})
     return names
 

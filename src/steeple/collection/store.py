@@ -13,8 +13,15 @@ from typing import Any
 
 from steeple.collection.columns import Columns
 from steeple.collection.lock import writer_lock
-from steeple.collection.schema import DATABASE, connect, create_tables, get_setting, put_setting
-from steeple.collection.segments import Segments, checksum
+from steeple.collection.schema import (
+    DATABASE,
+    connect,
+    create_tables,
+    damage_errors,
+    get_setting,
+    put_setting,
+)
+from steeple.collection.segments import Segments, checksum, sync_folder
 from steeple.errors import CollectionError, SteepleError, StorageError
 from steeple.retrieval.types import Floats, Ids
 
@@ -97,13 +104,19 @@ class LocalStore:
                 f"{folder} already exists and is not empty; choose another folder, or add to it "
                 f"with: steeple add {folder} PHOTOS"
             )
-        beside = folder.with_name(f".{folder.name}.new")
+        place = folder.resolve()
+        beside = place.with_name(f".{place.name}.new")
         with storage_errors(folder):
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
-            (beside / "descriptors").mkdir()
             create_tables(beside / DATABASE, {"generation": 0, "next_row": 0, **settings})
-            beside.replace(folder)
+            if folder.exists():  # and may be where somebody stands, so it stays the same folder
+                (beside / DATABASE).replace(folder / DATABASE)
+                beside.rmdir()
+            else:
+                beside.replace(folder)
+            sync_folder(folder)
+            sync_folder(folder.resolve().parent)
         return cls(folder)
 
     def close(self) -> None:
@@ -139,15 +152,21 @@ class LocalStore:
 
     @contextmanager
     def snapshot(self) -> Iterator[Columns]:
-        """One consistent view: what is read inside does not change while another process writes."""
+        """One consistent view: what is read inside does not change while another process writes.
+
+        Raises:
+            CollectionError: if the database turns out to be damaged.
+        """
         self.connection.execute("BEGIN")
         try:
-            generation = self.setting("generation")
-            if self._columns is None or self._columns.generation != generation:
-                self._columns = Columns.load(self.connection, self.folder / "cache", generation)
-            yield self._columns
+            with damage_errors(self.folder):
+                generation = self.setting("generation")
+                if self._columns is None or self._columns.generation != generation:
+                    self._columns = Columns.load(self.connection, self.folder / "cache", generation)
+                yield self._columns
         finally:
-            self.connection.execute("COMMIT")
+            if self.connection.in_transaction:
+                self.connection.execute("COMMIT")
 
     def append(self, images: Sequence[NewImage], descriptors: Floats) -> None:
         """Stores images with their descriptors (n, D); inside a transaction."""
@@ -189,6 +208,12 @@ class LocalStore:
             (self._landmark_number(landmark), role, image),
         )
 
+    def relocate(self, image: str, path: Path) -> None:
+        """Notes that the photo of an image lies elsewhere now; inside a transaction."""
+        self.connection.execute(
+            "UPDATE image SET path = ? WHERE id = ?", (str(path.absolute()), image)
+        )
+
     def find(self, ids: Sequence[str]) -> dict[str, Image]:
         """The images of some ids; those the collection lacks are left out."""
         return {image.id: image for image in self._images("image.id", list(ids))}
@@ -223,6 +248,11 @@ class LocalStore:
     def __len__(self) -> int:
         """The number of images."""
         return int(self.connection.execute("SELECT count(*) FROM image").fetchone()[0])
+
+    def index_ids(self) -> list[str]:
+        """The ids of the index images in the order of rows."""
+        query = "SELECT id FROM image WHERE role & 2 ORDER BY row"
+        return [row[0] for row in self.connection.execute(query)]
 
     def landmark_names(self, numbers: Iterable[int]) -> dict[int, str]:
         """The names of landmarks by number."""
@@ -262,9 +292,11 @@ def storage_errors(folder: Path) -> Iterator[None]:
 
     Raises:
         StorageError: no space, no permission, or a failing disk.
+        CollectionError: a damaged database.
     """
     try:
-        yield
+        with damage_errors(folder):
+            yield
     except SteepleError:
         raise
     except sqlite3.OperationalError as error:

@@ -10,7 +10,7 @@ import numpy as np
 from steeple.collection.columns import Columns
 from steeple.collection.segments import Segments
 from steeple.retrieval.calibration import Calibration
-from steeple.retrieval.contrast import VOTERS, vote_contrast, vote_similarity
+from steeple.retrieval.contrast import measure_background, vote_contrast, vote_similarity
 from steeple.retrieval.neighbors import search_blocks
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.types import UNVOTED, Floats, Ids, Ranking, Votes
@@ -27,12 +27,14 @@ class View:
         columns: the images.
         segments: their descriptors.
         calibration: from contrast to probability.
+        cohort: (m, D) float32, the descriptors that say what similarity is ordinary.
         k: neighbours that vote.
     """
 
     columns: Columns
     segments: Segments
     calibration: Calibration
+    cohort: Floats
     k: int
 
     @cached_property
@@ -73,9 +75,10 @@ class View:
         training = self.columns.training
         labels = self.columns.landmarks[training]
         blocks = self.segments.blocks(self.columns.rows[training])
-        neighbours = search_blocks(queries, blocks, VOTERS)
+        neighbours = search_blocks(queries, blocks, self.k)
         votes = count_votes(neighbours, labels, self.k)
-        contrast = vote_contrast(neighbours, labels, votes)
+        background = measure_background(queries, self.cohort)
+        contrast = vote_contrast(neighbours, labels, votes, background, self.k)
         return Context(
             queries=queries,
             index=self,

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steeple.retrieval.contrast import VOTERS
 from steeple.retrieval.types import PAD, Floats, Ids
 
-__all__ = ["Voters"]
+__all__ = ["VOTERS", "Voters"]
+
+VOTERS = 3
+"""Training images that vote for an image: k of the paper, section 3.2."""
 
 _VOTER = np.dtype([("row", "<i8"), ("similarity", "<f4")])
 _NOBODY = np.array([(PAD, -np.inf)] * VOTERS, dtype=_VOTER).tobytes()
@@ -40,8 +42,9 @@ class Voters:
 
         def texts() -> Iterator[bytes]:
             for (voters,) in stored:
-                known.append(voters is not None)
-                yield voters or _NOBODY
+                usable = voters is not None and len(voters) == len(_NOBODY)
+                known.append(usable)
+                yield voters if usable else _NOBODY
 
         table = np.frombuffer(b"".join(texts()), dtype=_VOTER).reshape(-1, VOTERS)
         return cls(

@@ -14,22 +14,24 @@ never its own voter.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from steeple.collection.cohort import Cohort
 from steeple.collection.columns import Columns
 from steeple.collection.schema import put_setting
 from steeple.collection.segments import ROWS
 from steeple.collection.store import LocalStore
-from steeple.collection.voters import Voters
+from steeple.collection.voters import VOTERS, Voters
 from steeple.retrieval.calibration import SAMPLE, Calibration, fit_calibration, without_self
-from steeple.retrieval.contrast import VOTERS, vote_contrast
+from steeple.retrieval.contrast import Background, vote_contrast
 from steeple.retrieval.neighbors import search_blocks
 from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Ranking, Votes
 from steeple.retrieval.voting import count_votes
 
-__all__ = ["refresh_votes", "stored_calibration"]
+__all__ = ["outdated_votes", "refresh_votes", "stored_calibration"]
 
 _ALWAYS = 20_000  # training images up to which every change of labels refits the calibration
 _SHARE = 0.01  # of a larger training set that has to change before it does
@@ -49,7 +51,7 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
     with store.snapshot() as columns:
         voters = Voters.load(store.connection)
         labels = _labels_by_row(columns)
-        lost = ((voters.rows != PAD) & (labels[voters.rows] == UNVOTED)).any(axis=1)
+        lost = _lost(voters, labels)
         voters.forget(lost)
         pending = np.flatnonzero(~voters.known)
         fresh = columns.training[~columns.counted[columns.training]]
@@ -58,20 +60,48 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
         touched[settled] = _consult(store, columns, voters, settled, columns.rows[fresh])
         _consult(store, columns, voters, pending, columns.rows[columns.training])
         touched[pending] = True
-        ballot = _count(voters, labels, k)
-        touched |= ballot.differs(columns)
+        cohort = Cohort.stored(store)
+        redrawn = cohort.outgrown(columns)
+        cohort = Cohort.draw(columns, seed) if redrawn else cohort
+        background = cohort.measure(store, columns, anew=redrawn)
+        ballot = _count(voters, labels, background, k)
+        touched |= ballot.differs(columns) | redrawn
+        settings = {"cohort": cohort.to_setting()} if redrawn else {}
         changes = len(fresh) + int(lost.sum())
-        calibration = _recalibrated(store, columns, changes, k, seed)
-    if touched.any() or changes:
-        _write(store, ballot, columns.rows, np.flatnonzero(touched), calibration)
+        if changes or redrawn:
+            settings |= _calibrate(store, columns, background, changes, seed=seed, anew=redrawn)
+    if touched.any() or settings:
+        _write(store, ballot, columns.rows, np.flatnonzero(touched), settings)
     with store.snapshot() as columns:
         columns.save(store.folder / "cache")
     return int(touched.sum())
 
 
+def outdated_votes(store: LocalStore, columns: Columns, k: int) -> tuple[int, int]:
+    """What `refresh_votes` would have to do.
+
+    Args:
+        store: the collection.
+        columns: its images, read in the transaction that is open.
+        k: neighbours that vote.
+
+    Returns:
+        How many images wait for a vote or for their own vote to reach the others, and how many
+        others have a vote that is not what their voters say.
+    """
+    voters = Voters.load(store.connection)
+    labels = _labels_by_row(columns)
+    pending = ~voters.known | _lost(voters, labels)
+    voters.forget(pending)
+    different = _count(voters, labels, columns.background, k).differs(columns) & ~pending
+    pending[columns.training] |= ~columns.counted[columns.training]
+    return int(pending.sum()), int(different.sum())
+
+
 def stored_calibration(store: LocalStore) -> Calibration:
     """The calibration a collection has learned, or the one it starts from."""
-    return Calibration(**(store.setting("calibration") or {}))
+    stored = store.setting("calibration")
+    return Calibration(**stored) if stored else Calibration.prior(0)
 
 
 def _consult(
@@ -101,6 +131,7 @@ class _Ballot:
 
     voters: Voters
     votes: Votes
+    background: Background
     contrasts: Floats
 
     def differs(self, columns: Columns) -> npt.NDArray[np.bool_]:
@@ -110,10 +141,11 @@ class _Ballot:
         return np.asarray(~same | (self.contrasts != columns.contrasts))
 
 
-def _count(voters: Voters, labels: Ids, k: int) -> _Ballot:
+def _count(voters: Voters, labels: Ids, background: Background, k: int) -> _Ballot:
     neighbours = Ranking(voters.rows, voters.scores)
     votes = count_votes(neighbours, labels, k)
-    return _Ballot(voters, votes, vote_contrast(neighbours, labels, votes))
+    contrasts = vote_contrast(neighbours, labels, votes, background, k)
+    return _Ballot(voters, votes, background, contrasts)
 
 
 def _labels_by_row(columns: Columns) -> Ids:
@@ -127,24 +159,41 @@ def _labels_by_row(columns: Columns) -> Ids:
     return labels
 
 
-def _recalibrated(
-    store: LocalStore, columns: Columns, changes: int, k: int, seed: int
-) -> tuple[Calibration, int] | None:
-    """The calibration to store and the label changes it lacks; None if nothing changed."""
-    if not changes:
-        return None
+def _lost(voters: Voters, labels: Ids) -> npt.NDArray[np.bool_]:
+    """(n,) bool, which images name a voter that does not vote any more."""
+    # A voter may have stood behind the last row there is now; clipped, it looks up the last entry.
+    named = labels.take(voters.rows, mode="clip")
+    return np.asarray(((voters.rows != PAD) & (named == UNVOTED)).any(axis=1))
+
+
+def _calibrate(
+    store: LocalStore,
+    columns: Columns,
+    background: Background,
+    changes: int,
+    *,
+    seed: int,
+    anew: bool,
+) -> dict[str, Any]:
+    """What to store of a calibration that knows the labels there are now, or nearly all of them."""
     training = columns.training
     waiting = int(store.setting("uncalibrated_changes") or 0) + changes
     learned = store.setting("calibration") is not None
-    if learned and len(training) > _ALWAYS and waiting < _SHARE * len(training):
-        return stored_calibration(store), waiting
+    few = len(training) > _ALWAYS and waiting < _SHARE * len(training)
+    if learned and few and not anew:
+        return {"uncalibrated_changes": waiting}
     random = np.random.default_rng(seed)
     size = min(SAMPLE, len(training))
     sample = np.sort(random.choice(len(training), size, replace=False))
     rows = columns.rows[training]
     blocks = store.segments.blocks(rows)
     labels = columns.landmarks[training]
-    return fit_calibration(store.segments.read(rows[sample]), labels, sample, blocks, k), 0
+    of_sample = Background(
+        background.medians[training[sample]], background.spreads[training[sample]]
+    )
+    vectors = store.segments.read(rows[sample])
+    fitted = fit_calibration(vectors, of_sample, labels, sample, blocks, k=VOTERS)
+    return {"calibration": asdict(fitted), "uncalibrated_changes": 0}
 
 
 def _write(
@@ -152,17 +201,20 @@ def _write(
     ballot: _Ballot,
     rows: Ids,
     touched: Ids,
-    calibration: tuple[Calibration, int] | None,
+    settings: dict[str, Any],
 ) -> None:
     votes = ballot.votes
     with store.transaction() as connection:
         connection.executemany(
-            "UPDATE image SET voters = ?, vote = ?, score = ?, contrast = ? WHERE row = ?",
+            "UPDATE image SET voters = ?, vote = ?, score = ?, ordinary = ?, spread = ?,"
+            " contrast = ? WHERE row = ?",
             (
                 (
                     ballot.voters.pack(image),
                     None if votes.labels[image] == UNVOTED else int(votes.labels[image]),
                     float(votes.scores[image]),
+                    float(ballot.background.medians[image]),
+                    float(ballot.background.spreads[image]),
                     float(ballot.contrasts[image]),
                     int(rows[image]),
                 )
@@ -172,6 +224,5 @@ def _write(
         connection.execute(
             "UPDATE image SET counted = 1 WHERE counted = 0 AND landmark IS NOT NULL AND role & 1"
         )
-        if calibration is not None:
-            put_setting(connection, "calibration", asdict(calibration[0]))
-            put_setting(connection, "uncalibrated_changes", calibration[1])
+        for key, value in settings.items():
+            put_setting(connection, key, value)

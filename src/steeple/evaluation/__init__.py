@@ -6,8 +6,13 @@ from steeple.evaluation.metrics import (
     mean_precision,
     revisited,
 )
+from steeple.evaluation.protocol import METHODS, Evaluation, Run, evaluate_gldv2
 
 __all__ = [
+    "METHODS",
+    "Evaluation",
+    "Run",
+    "evaluate_gldv2",
     "global_average_precision",
     "mean_average_precision",
     "mean_precision",

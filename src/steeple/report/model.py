@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from steeple.errors import InputError
+from steeple.retrieval.origins import Origin
 
 __all__ = ["EvaluationReport", "Mark", "Origin", "Row", "Sample", "Table", "Tile"]
 
 Mark = Literal["right", "wrong", "unknown"]
-Origin = Literal["retrieved", "sorted", "inserted"]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""An evaluation as a report: its tables, and queries that show what the figures mean."""
+
+from __future__ import annotations
+
+from steeple.datasets.gldv2 import GldV2
+from steeple.evaluation.metrics import mean_average_precision
+from steeple.evaluation.protocol import Evaluation, Run
+from steeple.report.model import EvaluationReport, Mark, Row, Sample, Table, Tile
+from steeple.retrieval.origins import origins
+from steeple.retrieval.types import PAD, UNVOTED, Ids
+
+__all__ = ["evaluation_report"]
+
+_TILES = 10  # photos shown of a ranking
+_BASE, _BEST = "knn", "default"
+
+_RETRIEVAL_NOTE = (
+    "mAP@100 in percent by the GLD-v2 rules, over the queries that have something to find. "
+    "knn: similarity alone; aqe: alpha query expansion; sort and two-stage: the steps as "
+    "published; default: the steps where the votes are likely to be right."
+)
+_RECOGNITION_NOTE = (
+    "GAP in percent over all queries, those without a landmark included. votes: the published "
+    "soft vote and its score; default: the same vote with its calibrated probability."
+)
+
+
+def evaluation_report(
+    evaluation: Evaluation, run: Run, *, title: str, subtitle: str, samples: int = 12
+) -> EvaluationReport:
+    """Puts figures and sample queries together.
+
+    Args:
+        evaluation: the figures.
+        run: what was found; needs the rankings ``knn`` and ``default`` to show samples.
+        title: the heading.
+        subtitle: the line below it.
+        samples: how many queries to show.
+    """
+    sizes = evaluation.sizes
+    facts = (
+        ("training photos", f"{sizes['training']:,}"),
+        ("index photos", f"{sizes['index']:,}"),
+        ("queries", f"{sizes['queries']:,}"),
+        ("scored queries", f"{sizes['scored']:,}"),
+        ("seconds in all", f"{sum(evaluation.seconds.values()):.1f}"),
+    )
+    shown: tuple[Sample, ...] = ()
+    if {_BASE, _BEST} <= set(run.rankings):
+        shown = tuple(_sample(run, query) for query in _choose(run, samples))
+    return EvaluationReport(title, subtitle, facts, _tables(evaluation), shown)
+
+
+def _tables(evaluation: Evaluation) -> tuple[Table, ...]:
+    def rows(
+        scores: dict[str, dict[str, float | None]], keys: tuple[str, ...]
+    ) -> tuple[tuple[str, tuple[float | None, ...]], ...]:
+        return tuple((name, tuple(of[key] for key in keys)) for name, of in scores.items())
+
+    keys = ("public", "private", "all")
+    return (
+        Table("Retrieval", keys, rows(evaluation.retrieval, keys), _RETRIEVAL_NOTE),
+        Table(
+            "Recognition",
+            keys,
+            rows(evaluation.recognition, ("public", "private", "gap")),
+            _RECOGNITION_NOTE,
+        ),
+    )
+
+
+def _choose(run: Run, count: int) -> list[int]:
+    """Positions of queries worth seeing: most gained, most lost, typical, and without landmark."""
+    solution = run.dataset.retrieval_solution
+    scored = [place for place, query in enumerate(run.queries) if solution.get(query)]
+    gain = {
+        place: _precision(run, place, _BEST) - _precision(run, place, _BASE) for place in scored
+    }
+    by_gain = sorted(scored, key=lambda place: (-gain[place], place))
+    strangers = [place for place in range(len(run.queries)) if not _shown(run, place)]
+    part = max(1, count // 4)
+    lost = [place for place in reversed(by_gain) if gain[place] < 0][:part]
+    unmoved = [place for place in scored if gain[place] == 0]
+    typical = unmoved[:: max(1, len(unmoved) // part)][:part]
+    chosen = [*by_gain[: count - 3 * part], *lost, *typical, *strangers[:part], *by_gain]
+    return list(dict.fromkeys(chosen))[:count]
+
+
+def _sample(run: Run, place: int) -> Sample:
+    query = run.queries[place]
+    believed = bool(run.beliefs.scores[place] > 0.5) and run.beliefs.labels[place] != UNVOTED
+    truth = _shown(run, place)
+    return Sample(
+        photo=run.dataset.photo("test", query),
+        id=query,
+        truth=_readable(run.dataset, truth) if truth else None,
+        answer=_readable(run.dataset, run.names[int(run.beliefs.labels[place])])
+        if believed
+        else None,
+        confidence=float(run.beliefs.scores[place]),
+        rows=tuple(
+            Row(
+                name,
+                _tiles(run, place, name),
+                100 * _precision(run, place, name)
+                if run.dataset.retrieval_solution.get(query)
+                else None,
+            )
+            for name in (_BASE, _BEST)
+        ),
+    )
+
+
+def _tiles(run: Run, place: int, method: str) -> tuple[Tile, ...]:
+    before: Ids = run.rankings[_BASE].ids[place]
+    ranking = run.rankings[method]
+    ids = ranking.ids[place][:_TILES]
+    relevant = set(run.dataset.retrieval_solution.get(run.queries[place], []))
+    places = {int(image): rank for rank, image in enumerate(before)}
+    came = origins(ranking.ids[place], before)
+    tiles = []
+    for rank, image in enumerate(ids[ids != PAD].tolist()):
+        name = run.index[image]
+        landmark = run.dataset.index_landmarks.get(name)
+        mark: Mark = "right" if name in relevant else "wrong"
+        tiles.append(
+            Tile(
+                photo=run.dataset.photo("index", name),
+                id=name,
+                score=float(ranking.scores[place, rank]),
+                mark=mark,
+                origin=came[rank],
+                landmark=_readable(run.dataset, landmark) if landmark else None,
+                probability=float(run.index_beliefs.scores[image]),
+                moved=places[image] - rank if image in places else None,
+            )
+        )
+    return tuple(tiles)
+
+
+def _precision(run: Run, place: int, method: str) -> float:
+    """Average precision of one query, 0..1."""
+    query = run.queries[place]
+    ids = run.rankings[method].ids[place]
+    found = [run.index[image] for image in ids.tolist() if image != PAD]
+    return mean_average_precision({query: found}, {query: run.dataset.retrieval_solution[query]})
+
+
+def _shown(run: Run, place: int) -> str | None:
+    """The landmark a query shows, by either solution; None if it shows none."""
+    query = run.queries[place]
+    if named := run.dataset.recognition_solution.get(query):
+        return named[0]
+    relevant = run.dataset.retrieval_solution.get(query, [])
+    return next((run.dataset.index_landmarks.get(image) for image in relevant), None)
+
+
+def _readable(dataset: GldV2, landmark: str) -> str:
+    return dataset.names.get(landmark, landmark).replace("_", " ")
