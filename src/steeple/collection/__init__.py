@@ -2,7 +2,7 @@
 
 from steeple.collection.adding import AddReport
 from steeple.collection.collection import Collection
-from steeple.collection.hits import Hit, Hits
+from steeple.collection.hits import Hit, Hits, Recognition
 from steeple.collection.store import Image
 
-__all__ = ["AddReport", "Collection", "Hit", "Hits", "Image"]
+__all__ = ["AddReport", "Collection", "Hit", "Hits", "Image", "Recognition"]

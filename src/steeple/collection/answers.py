@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from steeple.collection.hits import Hit, Hits
+from steeple.collection.hits import Hit, Hits, Recognition
 from steeple.collection.store import Image, LocalStore
 from steeple.collection.view import View
 from steeple.retrieval.origins import origins
 from steeple.retrieval.reranking import Chain, QueryExpansion
-from steeple.retrieval.reranking.gated import likely
-from steeple.retrieval.types import PAD, Floats, Ids
+from steeple.retrieval.reranking.gated import LIKELY, likely
+from steeple.retrieval.types import PAD, Floats, Ids, Votes
 
-__all__ = ["answer"]
+__all__ = ["answer", "name_photos"]
 
 
 def answer(store: LocalStore, view: View, queries: Floats, k: int, reranker: Chain) -> list[Hits]:
@@ -35,8 +35,8 @@ def answer(store: LocalStore, view: View, queries: Floats, k: int, reranker: Cha
     found = np.unique(ranking.ids[ranking.ids != PAD])
     images = store.find_rows(view.rows[found])
     beliefs = context.need("query_beliefs")
-    shown = likely(beliefs, 0.5)
-    shows = likely(view.beliefs, 0.5).labels[found]
+    shown = likely(beliefs, LIKELY)
+    shows = likely(view.beliefs, LIKELY).labels[found]
     names = store.landmark_names([*shown.labels.tolist(), *shows.tolist()])
     by_id = {
         int(number): (images[int(view.rows[number])], names.get(int(label)))
@@ -50,6 +50,17 @@ def answer(store: LocalStore, view: View, queries: Floats, k: int, reranker: Cha
         name = names.get(int(shown.labels[query]))
         out.append(Hits(hits, name, float(beliefs.scores[query])))
     return out
+
+
+def name_photos(store: LocalStore, view: View, queries: Floats) -> list[Recognition]:
+    """Names what photos show, without searching the index: (Q, D) float32 to Q recognitions."""
+    beliefs: Votes = view.context(queries).need("query_beliefs")
+    shown = likely(beliefs, LIKELY).labels.tolist()
+    names = store.landmark_names(shown)
+    return [
+        Recognition(names.get(label), score)
+        for label, score in zip(shown, beliefs.scores.tolist(), strict=True)
+    ]
 
 
 def _hits(

@@ -14,18 +14,18 @@ from typing import Any
 import numpy as np
 
 from steeple.collection.adding import AddReport, add_photos, learn_from
-from steeple.collection.answers import answer
+from steeple.collection.answers import answer, name_photos
 from steeple.collection.cohort import Cohort
 from steeple.collection.columns import INDEX, TRAINING
-from steeple.collection.hits import Hits
+from steeple.collection.hits import Hits, Recognition
 from steeple.collection.schema import put_setting
 from steeple.collection.segments import sync_folder
-from steeple.collection.sources import read_source
+from steeple.collection.sources import list_photos, read_source
 from steeple.collection.store import Image, LocalStore
 from steeple.collection.view import View
 from steeple.collection.votes import refresh_votes, stored_calibration
 from steeple.embedding.base import RGB, Embedder, create_embedder, load_embedder, save_embedder
-from steeple.embedding.pipeline import Prepared
+from steeple.embedding.pipeline import Prepared, embed_files
 from steeple.errors import InputError
 from steeple.images import read_image
 from steeple.progress import Progress, silent
@@ -78,6 +78,42 @@ class Collection:
             "vote_neighbours": VOTE_NEIGHBOURS,
         }
         return cls(LocalStore.create(Path(folder), settings))
+
+    @classmethod
+    def build(
+        cls,
+        source: Path | str,
+        folder: Path | str,
+        landmarks: Path | str | None = None,
+        *,
+        embedder: str = "sift-vlad",
+        seed: int = 0,
+        **options: Any,
+    ) -> tuple[Collection, AddReport]:
+        """Makes a collection of the photos of a source: `create`, then `add`.
+
+        Where there is nothing to make it of, no empty folder is left behind.
+
+        Args:
+            source: as for `add`.
+            folder: as for `create`.
+            landmarks: as for `add`.
+            embedder: as for `create`.
+            seed: as for `create`.
+            **options: the other arguments of `add`.
+
+        Raises:
+            SteepleError: what `create` and `add` raise.
+        """
+        places = cls.create(folder, embedder=embedder, seed=seed)
+        try:
+            return places, places.add(source, landmarks, **options)
+        except BaseException:
+            empty = len(places) == 0
+            places.close()
+            if empty:
+                shutil.rmtree(folder)
+            raise
 
     @classmethod
     def open(cls, folder: Path | str) -> Collection:
@@ -263,6 +299,40 @@ class Collection:
         """
         return self.search_descriptors(self.embed([query]), k, rerank=rerank)[0]
 
+    def recognize(
+        self,
+        photos: Iterable[Path | str],
+        *,
+        workers: int | None = None,
+        progress: Progress = silent,
+    ) -> tuple[list[tuple[Path, Recognition]], list[tuple[Path, str]]]:
+        """Names the landmarks that photos show.
+
+        Args:
+            photos: photos, or folders of photos.
+            workers: processes that decode and describe; None takes one per core.
+            progress: called with stage, photos done, and their number.
+
+        Returns:
+            The recognitions by photo, and the photos that cannot be read with the reason.
+
+        Raises:
+            InputError: if a path does not exist or the collection is empty.
+            NothingToDoError: if there is no photo.
+        """
+        paths = list_photos(Path(photo) for photo in photos)
+        descriptors, errors = embed_files(
+            paths,
+            self._fitted(),
+            workers=workers,
+            progress=lambda done, total: progress("queries", done, total),
+        )
+        failed = {path: str(error) for path, error in errors}
+        with self.view() as view:
+            named = name_photos(self._store, view, descriptors)
+        answers = [(p, n) for p, n in zip(paths, named, strict=True) if p not in failed]
+        return answers, list(failed.items())
+
     def search_descriptors(
         self, queries: Floats, k: int = 100, *, rerank: str = "default"
     ) -> list[Hits]:
@@ -288,11 +358,7 @@ class Collection:
             ImageError: if one cannot be read.
             InputError: if the collection has no photo yet, so its embedder has learned nothing.
         """
-        embedder = self.embedder
-        if embedder.learned_from is None:
-            raise InputError(
-                f"{self.folder} is empty; add photos with: steeple add {self.folder} PHOTOS"
-            )
+        embedder = self._fitted()
         prepared = []
         for photo in photos:
             image = (
@@ -365,6 +431,13 @@ class Collection:
                     )
                 yield images
             self._refresh()
+
+    def _fitted(self) -> Embedder:
+        if self.embedder.learned_from is None:
+            raise InputError(
+                f"{self.folder} is empty; add photos with: steeple add {self.folder} PHOTOS"
+            )
+        return self.embedder
 
     def _refresh(self) -> int:
         return refresh_votes(

@@ -94,7 +94,8 @@ class Columns:
             table = np.load(path)
         except (OSError, ValueError, EOFError):
             return False
-        return table.dtype == _DTYPE and bool(np.array_equal(table, self._table))
+        # As bytes, because what was not measured yet is NaN and equals nothing.
+        return bool(table.dtype == _DTYPE) and table.tobytes() == self._table.tobytes()
 
     def __len__(self) -> int:
         """The number of images."""

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from steeple.collection.adding import hash_file
+from steeple.collection.cohort import Cohort
+from steeple.collection.schema import put_setting
 from steeple.collection.segments import ROWS, checksum
 from steeple.collection.store import LocalStore
 from steeple.collection.voters import Voters
@@ -19,7 +21,14 @@ from steeple.embedding.pipeline import prepare_files
 from steeple.progress import Progress
 from steeple.retrieval.types import Floats, Ids
 
-__all__ = ["Damage", "compare_photo", "damaged_descriptors", "embed_again", "store_again"]
+__all__ = [
+    "Damage",
+    "compare_photo",
+    "damaged_descriptors",
+    "embed_again",
+    "read_rows",
+    "store_again",
+]
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
@@ -58,8 +67,8 @@ def damaged_descriptors(store: LocalStore, progress: Progress) -> Iterator[Damag
     )
     while page := store.connection.execute(query, (after, _PAGE)).fetchall():
         rows = np.array([row[0] for row in page], dtype=np.int64)
-        vectors, there = _read(store, rows)
-        finite = np.isfinite(vectors).all(axis=1)
+        vectors, there = read_rows(store, rows)
+        finite: Bools = np.asarray(np.isfinite(vectors).all(axis=1))
         lengths = np.linalg.norm(np.where(finite[:, None], vectors, 0), axis=1)
         sound: Bools = finite & ((lengths == 0) | (np.abs(lengths - 1) < _LENGTH_ERROR))
         for place, (row, image, path, digest, size, expected) in enumerate(page):
@@ -79,7 +88,7 @@ def damaged_descriptors(store: LocalStore, progress: Progress) -> Iterator[Damag
         progress("descriptors", done, total)
 
 
-def _read(store: LocalStore, rows: Ids) -> tuple[Floats, Bools]:
+def read_rows(store: LocalStore, rows: Ids) -> tuple[Floats, Bools]:
     """Descriptors by ordinary reads, because a failing disk kills who reads it through a map.
 
     Returns:
@@ -87,6 +96,8 @@ def _read(store: LocalStore, rows: Ids) -> tuple[Floats, Bools]:
     """
     out = np.zeros((len(rows), store.segments.dimension), dtype=np.float32)
     there = np.zeros(len(rows), dtype=bool)
+    if not len(rows):
+        return out, there
     breaks = np.flatnonzero((np.diff(rows) != 1) | (rows[1:] % ROWS == 0)) + 1
     for run in np.split(np.arange(len(rows)), breaks):
         number, place = divmod(int(rows[run[0]]), ROWS)
@@ -124,6 +135,7 @@ def store_again(store: LocalStore, changed: dict[int, Floats], made: dict[int, F
     with store.snapshot() as columns:
         voters = Voters.load(store.connection)
         affected = np.isin(voters.rows, rows).any(axis=1) | np.isin(columns.rows, rows)
+        cohort = Cohort.stored(store)
         forgotten = columns.rows[affected].tolist()
     with store.transaction() as connection:
         connection.executemany(
@@ -134,8 +146,11 @@ def store_again(store: LocalStore, changed: dict[int, Floats], made: dict[int, F
             "UPDATE image SET voters = NULL WHERE row = ?", ((row,) for row in forgotten)
         )
         connection.executemany(
-            "UPDATE image SET counted = 0 WHERE row = ?", ((row,) for row in changed)
+            "UPDATE image SET counted = 0, ordinary = NULL, spread = NULL WHERE row = ?",
+            ((row,) for row in changed),
         )
+        if not set(changed).isdisjoint(cohort.rows):
+            put_setting(connection, "cohort", None)  # another one is drawn with the next vote
 
 
 def compare_photo(path: Path, digest: bytes, size: int) -> str | None:

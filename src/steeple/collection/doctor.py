@@ -23,12 +23,14 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from steeple.collection.cohort import Cohort
 from steeple.collection.columns import Columns
 from steeple.collection.damage import (
     Damage,
     compare_photo,
     damaged_descriptors,
     embed_again,
+    read_rows,
     store_again,
 )
 from steeple.collection.schema import damage_errors, put_setting
@@ -278,7 +280,7 @@ def _check_votes(store: LocalStore, repair: bool) -> list[Finding]:
         pending, different = outdated_votes(store, columns, k)
     finally:
         store.connection.execute("COMMIT")
-    findings = []
+    findings = _check_cohort(store, repair)
     if pending:
         findings.append(Finding("votes", None, f"{pending} images wait for a vote"))
     if different:
@@ -287,3 +289,14 @@ def _check_votes(store: LocalStore, repair: bool) -> list[Finding]:
         refresh_votes(store, k=k, seed=store.setting("seed"))
         findings = [replace(finding, repaired=True) for finding in findings]
     return findings
+
+
+def _check_cohort(store: LocalStore, repair: bool) -> list[Finding]:
+    """The cohort holds descriptors of removed images too, which nothing else looks at."""
+    vectors, there = read_rows(store, np.array(Cohort.stored(store).rows, dtype=np.int64))
+    if there.all() and np.isfinite(vectors).all():
+        return []
+    if repair:
+        with store.transaction() as connection:
+            put_setting(connection, "cohort", None)  # another one is drawn with the next vote
+    return [Finding("votes", None, "descriptors that set the scale of votes are damaged")]

@@ -8,7 +8,7 @@ from typing import Any, overload
 
 from steeple.retrieval.origins import Origin
 
-__all__ = ["Hit", "Hits"]
+__all__ = ["Hit", "Hits", "Recognition"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,19 @@ class Hit:
     probability: float
     rank: int | None
     path: str
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What a photo shows.
+
+    Args:
+        landmark: the landmark; None where the photo shows no known landmark.
+        confidence: how likely the best guess is right, 0..1.
+    """
+
+    landmark: str | None
+    confidence: float
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,8 @@ class Segments:
             return out
         out = np.empty((len(rows), self.dimension), dtype=np.float32)
         numbers, starts = np.unique(rows // ROWS, return_index=True)
-        for number, start, end in zip(numbers, starts, [*starts[1:], len(rows)], strict=True):
+        ends = np.append(starts, len(rows))[1:]
+        for number, start, end in zip(numbers, starts, ends, strict=True):
             places = rows[start:end] % ROWS
             vectors = self._map(int(number), int(places[-1]) + 1)
             # Told to clip, which never happens, NumPy copies without a detour.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from steeple.datasets.gldv2 import GldV2, is_gldv2
 from steeple.errors import InputError, LabelError, NothingToDoError
 from steeple.images import is_photo
 
-__all__ = ["Photo", "Source", "read_labels", "read_source"]
+__all__ = ["Photo", "Source", "list_photos", "read_labels", "read_source"]
 
 
 @dataclass(frozen=True)
@@ -196,6 +196,24 @@ def _rows(table: Path) -> Iterator[tuple[int, str, str]]:
             raise LabelError(
                 f"{table} line {rows.line_num}: {error}; check quotes and commas there"
             ) from error
+
+
+def list_photos(paths: Iterable[Path]) -> list[Path]:
+    """Photos, and the photos in folders, in the order given.
+
+    Raises:
+        InputError: if a path does not exist.
+        NothingToDoError: if there is no photo.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; give photos, or folders of photos")
+        # A file that is named is meant, whatever it is called.
+        found += [photo for photo, _ in _walk(path)] if path.is_dir() else [path]
+    if not found:
+        raise NothingToDoError("the folders hold no photo; give photos, or folders that do")
+    return found
 
 
 def _names(root: Path) -> dict[str, tuple[str, ...]]:

@@ -67,7 +67,7 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
         ballot = _count(voters, labels, background, k)
         touched |= ballot.differs(columns) | redrawn
         settings = {"cohort": cohort.to_setting()} if redrawn else {}
-        changes = len(fresh) + int(lost.sum())
+        changes = len(fresh) + int(lost.sum()) + redrawn
         if changes or redrawn:
             settings |= _calibrate(store, columns, background, changes, seed=seed, anew=redrawn)
     if touched.any() or settings:

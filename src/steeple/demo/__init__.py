@@ -10,5 +10,6 @@ views of each place, interiors that look nothing like the front, bystanders, oth
 """
 
 from steeple.demo.city import City, build_city
+from steeple.demo.tour import Tour, take_tour
 
-__all__ = ["City", "build_city"]
+__all__ = ["City", "Tour", "build_city", "take_tour"]

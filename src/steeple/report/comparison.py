@@ -7,6 +7,7 @@ from steeple.evaluation.metrics import mean_average_precision
 from steeple.evaluation.protocol import Evaluation, Run
 from steeple.report.model import EvaluationReport, Mark, Row, Sample, Table, Tile
 from steeple.retrieval.origins import origins
+from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.types import PAD, UNVOTED, Ids
 
 __all__ = ["evaluation_report"]
@@ -88,7 +89,7 @@ def _choose(run: Run, count: int) -> list[int]:
 
 def _sample(run: Run, place: int) -> Sample:
     query = run.queries[place]
-    believed = bool(run.beliefs.scores[place] > 0.5) and run.beliefs.labels[place] != UNVOTED
+    believed = bool(run.beliefs.scores[place] > LIKELY) and run.beliefs.labels[place] != UNVOTED
     truth = _shown(run, place)
     return Sample(
         photo=run.dataset.photo("test", query),

@@ -59,7 +59,7 @@ class Calibration:
     def probability(self, contrast: npt.NDArray[np.floating]) -> Floats:
         """(n,) contrasts to (n,) float32 probabilities; 0 where the contrast is 0 (no vote)."""
         safe = np.where(contrast > 0, contrast, 1.0)
-        odds = self.slope * np.log(safe) + self.intercept
+        odds = np.clip(self.slope * np.log(safe) + self.intercept, -50, 50)  # e^88 has no float32
         return np.where(contrast > 0, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
 
 

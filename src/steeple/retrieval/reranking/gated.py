@@ -14,7 +14,10 @@ from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.two_stage import restack
 from steeple.retrieval.types import UNVOTED, Ranking, Votes
 
-__all__ = ["GatedTwoStage", "likely"]
+__all__ = ["LIKELY", "GatedTwoStage", "likely"]
+
+LIKELY = 0.5
+"""A vote has to be likelier right than wrong to count."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class GatedTwoStage:
         likely: the probability that a vote must exceed.
     """
 
-    likely: float = 0.5
+    likely: float = LIKELY
 
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Re-ranks with the beliefs and the evidence of the context.

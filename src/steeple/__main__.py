@@ -1,0 +1,5 @@
+"""``python -m steeple`` is the steeple command."""
+
+from steeple.cli.app import main
+
+main()

@@ -1,0 +1,52 @@
+"""steeple build: photos into a new collection."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steeple.cli import options
+from steeple.cli.adding import report_json, show_report
+from steeple.cli.console import console, emit_json, shown_progress
+
+__all__ = ["build"]
+
+
+def build(
+    photos: options.Source,
+    out: Annotated[Path, typer.Option("--out", help="The folder of the new collection.")],
+    landmarks: options.Landmarks = None,
+    skip_missing: options.SkipMissing = False,
+    prefix: options.Prefix = "",
+    embedder: options.Embedder = "sift-vlad",
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    json: options.Json = False,
+) -> None:
+    """Build a collection from photos.
+
+    Photos that cannot be read are left out and listed at the end. After an interruption, go on
+    with `steeple add`.
+    """
+    from steeple.collection import Collection
+
+    with shown_progress() as progress:
+        places, report = Collection.build(
+            photos,
+            out,
+            landmarks,
+            skip_missing=skip_missing,
+            prefix=prefix,
+            embedder=embedder,
+            seed=seed,
+            workers=workers,
+            progress=progress,
+        )
+    with places:
+        if json:
+            emit_json(report_json(places, report))
+        else:
+            show_report(places, report)
+            console.print(f"try: steeple search {out} PHOTO", soft_wrap=True)

@@ -1,0 +1,122 @@
+"""How the command line talks: tables and JSON on stdout, progress and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from steeple.progress import Progress
+
+__all__ = ["console", "emit_json", "errors", "shown_progress", "sure"]
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+_STAGES = {
+    "learn": "learning visual words",
+    "embed": "describing photos",
+    "vote": "voting",
+    "queries": "describing queries",
+    "render": "rendering the city",
+    "check": "checking",
+}
+_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+def emit_json(data: Any) -> None:
+    """Writes one JSON document to stdout, as it is: no wrapping, no colour."""
+    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+
+def sure(probability: float) -> str:
+    """A probability as people say it: ``87 % sure``."""
+    return f"{100 * probability:.0f} % sure"
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Shows the progress of long work: bars with rate and ETA on a terminal, lines elsewhere."""
+    if errors.is_terminal:
+        with _bars() as bars:
+            yield _on(bars)
+    else:
+        yield _Lines()
+
+
+class _Rate(ProgressColumn):
+    """Photos per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.1f}/s" if speed and task.total else "", style="cyan")
+
+
+def _bars() -> Bars:
+    return Bars(
+        SpinnerColumn(),
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=errors,
+        transient=True,
+    )
+
+
+def _on(bars: Bars) -> Progress:
+    tasks: dict[str, Any] = {}
+
+    def progress(stage: str, done: int, total: int | None) -> None:
+        if stage not in tasks:
+            for earlier in tasks.values():  # a stage without a number ends when the next begins
+                if bars.tasks[earlier].total is None:
+                    bars.update(earlier, total=1, completed=1)
+            tasks[stage] = bars.add_task(_STAGES.get(stage, f"re-ranking: {stage}"), total=total)
+        bars.update(tasks[stage], completed=done, total=total)
+
+    return progress
+
+
+class _Lines:
+    """Progress as lines: where a stage begins, ends, and every ten seconds between."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+        self._started = 0.0
+        self._last = 0.0
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        now = monotonic()
+        if stage != self._stage:
+            self._stage, self._started = stage, now
+        elif done != total and now - self._last < _EVERY:
+            return
+        self._last = now
+        line = _STAGES.get(stage, f"re-ranking: {stage}")
+        if total:
+            spent = now - self._started
+            line += f": {done:,} of {total:,}"
+            if done and spent >= 1:
+                line += f", {done / spent:,.1f}/s, {spent * (total - done) / done:,.0f} s left"
+        errors.print(line, soft_wrap=True)

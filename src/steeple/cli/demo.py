@@ -1,0 +1,59 @@
+"""steeple demo: everything at once, on a toy city."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from steeple.cli import options
+from steeple.cli.console import console, emit_json, shown_progress, sure
+from steeple.cli.evaluate import show_evaluation
+
+__all__ = ["demo"]
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", help="Where city, collection and report go.")
+    ] = Path("steeple-demo"),
+    photos: Annotated[
+        int, typer.Option("--photos", min=10, help="How many photos to render.")
+    ] = 600,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    open_: options.Open = False,
+    json: options.Json = False,
+) -> None:
+    """Render a toy city, build a collection of it, search, evaluate, and write a report."""
+    from steeple.demo.tour import take_tour
+
+    with shown_progress() as progress:
+        tour = take_tour(out, photos=photos, seed=seed, workers=workers, progress=progress)
+    if json:
+        emit_json(
+            {
+                "report": str(tour.report),
+                "collection": str(tour.collection),
+                "seconds_in_all": tour.seconds,
+                **tour.evaluation.to_dict(),
+            }
+        )
+    else:
+        city, hits = tour.city, tour.hits
+        console.print(
+            f"[bold]A toy city[/]: {city.photos} photos, {city.landmarks} landmarks "
+            f"({city.unlabelled} of them without labels), {city.interiors} interiors"
+        )
+        show_evaluation(tour.evaluation)
+        name = hits.landmark
+        answer = f"{name}, {sure(hits.confidence)}" if name else "no known landmark"
+        console.print(f"one search: {tour.query.name}: {answer}")
+        console.print(
+            f"[bold]done in {tour.seconds:.0f} s[/]; report: {tour.report}\n"
+            f"try: steeple search {tour.collection} {tour.query} --open",
+            soft_wrap=True,
+        )
+    if open_:
+        typer.launch(str(tour.report.absolute()))

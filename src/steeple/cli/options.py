@@ -1,0 +1,66 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "CollectionArgument",
+    "Embedder",
+    "Html",
+    "Json",
+    "Landmarks",
+    "Open",
+    "Prefix",
+    "Rerank",
+    "Seed",
+    "SkipMissing",
+    "Source",
+    "Workers",
+]
+
+CollectionArgument = Annotated[
+    Path, typer.Argument(metavar="COLLECTION", help="The folder of a collection.")
+]
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="PHOTOS",
+        help="A folder of photos (one subfolder per landmark, flat, or GLD-v2), or one photo.",
+    ),
+]
+Landmarks = Annotated[
+    Path | None,
+    typer.Option(
+        "--landmarks", help="A CSV of id,landmark or path,landmark; instead of subfolder names."
+    ),
+]
+SkipMissing = Annotated[
+    bool,
+    typer.Option("--skip-missing", help="Leave out labels of photos that are not there."),
+]
+Prefix = Annotated[
+    str, typer.Option("--prefix", help="Put before every id, to tell two sources apart.")
+]
+Embedder = Annotated[
+    str, typer.Option("--embedder", help="What describes the photos of the collection.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Of everything that is learned or drawn.")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="Processes; one per core if not given."),
+]
+Rerank = Annotated[
+    str,
+    typer.Option(
+        "--rerank", help="default, knn, aqe, sort or two-stage; several are joined by commas."
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Write a page with the photos to this file.")
+]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]

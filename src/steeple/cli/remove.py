@@ -1,0 +1,28 @@
+"""steeple remove: images out of a collection."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from steeple.cli import options
+from steeple.cli.console import console, emit_json
+
+__all__ = ["remove"]
+
+
+def remove(
+    collection: options.CollectionArgument,
+    images: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of the images.")],
+    json: options.Json = False,
+) -> None:
+    """Remove images from a collection; the photos themselves are not touched."""
+    from steeple.collection import Collection
+
+    with Collection.open(collection) as places:
+        removed = places.remove(images)
+        if json:
+            emit_json({"collection": str(places.folder), "removed": removed})
+        else:
+            console.print(f"{removed:,} removed, {len(places):,} left")

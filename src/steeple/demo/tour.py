@@ -1,0 +1,111 @@
+"""The whole of steeple on a toy city: render, build, search, evaluate, report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from steeple.collection import Collection, Hits
+from steeple.datasets.gldv2 import GldV2
+from steeple.demo.city import City, build_city
+from steeple.errors import InputError
+from steeple.evaluation.protocol import Evaluation, evaluate_gldv2
+from steeple.progress import Progress, silent
+from steeple.report import write_evaluation_report
+from steeple.report.comparison import evaluation_report
+
+__all__ = ["Tour", "take_tour"]
+
+_MARKER = "steeple-demo.json"  # says that the folder is a demo's, and may be made anew
+
+
+@dataclass(frozen=True)
+class Tour:
+    """What the demo leaves behind.
+
+    Args:
+        city: the rendered photos.
+        collection: the folder of the collection built from them.
+        report: the report, one HTML file.
+        evaluation: the figures.
+        query: one photo that was searched for.
+        hits: what was found.
+        seconds: wall time of everything.
+    """
+
+    city: City
+    collection: Path
+    report: Path
+    evaluation: Evaluation
+    query: Path
+    hits: Hits
+    seconds: float
+
+
+def take_tour(
+    out: Path,
+    *,
+    photos: int = 600,
+    seed: int = 0,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Tour:
+    """Renders a city and does with it what one does with photos.
+
+    Args:
+        out: a new or empty folder, or one of an earlier demo, which is made anew.
+        photos: how many to render.
+        seed: another seed, another city.
+        workers: processes; None takes one per core.
+        progress: called with stage, photos done, and their number.
+
+    Raises:
+        InputError: if the folder holds something else, or photos or seed are out of bounds.
+        StorageError: if the disk is full.
+    """
+    start = perf_counter()
+    _clear(out)
+    city = build_city(
+        out / "city",
+        photos=photos,
+        seed=seed,
+        workers=workers,
+        progress=lambda done, total: progress("render", done, total),
+    )
+    (out / _MARKER).write_text(json.dumps({"photos": photos, "seed": seed}) + "\n")
+    evaluation, run = evaluate_gldv2(city.root, out / "places", workers=workers, progress=progress)
+    query = _query(GldV2.read(city.root))
+    with Collection.open(out / "places") as places:
+        hits = places.search(query, k=10)
+    report = write_evaluation_report(
+        evaluation_report(
+            evaluation,
+            run,
+            title="A toy city, searched",
+            subtitle=f"{city.photos} rendered photos of {city.landmarks} landmarks, seed {seed}",
+        ),
+        out / "report.html",
+    )
+    return Tour(city, out / "places", report, evaluation, query, hits, perf_counter() - start)
+
+
+def _clear(out: Path) -> None:
+    if (out / _MARKER).is_file():
+        for name in ("city", "places"):
+            shutil.rmtree(out / name, ignore_errors=True)
+        for name in ("report.html", _MARKER):
+            (out / name).unlink(missing_ok=True)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            f"{out} is not empty and not from an earlier demo; choose another folder with --out"
+        )
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def _query(dataset: GldV2) -> Path:
+    """The first query that has something to find, or the first of all."""
+    scored = (query for query in dataset.test if dataset.retrieval_solution.get(query))
+    return dataset.photo("test", next(scored, dataset.test[0]))
