@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
 from types import TracebackType
 from typing import Any
 
@@ -17,26 +15,24 @@ from steeple.collection.adding import AddReport, add_photos, learn_from
 from steeple.collection.answers import answer, name_photos
 from steeple.collection.cohort import Cohort
 from steeple.collection.columns import INDEX, TRAINING
+from steeple.collection.embedders import keep_embedder, stored_embedder
 from steeple.collection.hits import Hits, Recognition
-from steeple.collection.schema import put_setting
-from steeple.collection.segments import sync_folder
 from steeple.collection.sources import list_photos, read_source
+from steeple.collection.statistics import describe
 from steeple.collection.store import Image, LocalStore
 from steeple.collection.view import View
+from steeple.collection.voters import VOTERS
 from steeple.collection.votes import refresh_votes, stored_calibration
-from steeple.embedding.base import RGB, Embedder, create_embedder, load_embedder, save_embedder
+from steeple.embedding.base import RGB, Embedder, create_embedder
 from steeple.embedding.pipeline import Prepared, embed_files
 from steeple.errors import InputError
 from steeple.images import read_image
-from steeple.progress import Progress, silent
+from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.neighbors import as_descriptors
 from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import Floats
 
 __all__ = ["Collection"]
-
-VOTE_NEIGHBOURS = 3
-"""Neighbours that vote (paper, section 3.2)."""
 
 
 class Collection:
@@ -75,7 +71,7 @@ class Collection:
             "embedder": embedder,
             "dimension": create_embedder(embedder).dimension,
             "seed": seed,
-            "vote_neighbours": VOTE_NEIGHBOURS,
+            "vote_neighbours": VOTERS,
         }
         return cls(LocalStore.create(Path(folder), settings))
 
@@ -171,11 +167,7 @@ class Collection:
     def embedder(self) -> Embedder:
         """What describes its photos, as far as it has learned."""
         if self._embedder is None or self._embedder.learned_from is None:
-            folder = self._store.setting("embedder_folder")
-            name = self._store.setting("embedder")
-            self._embedder = (
-                load_embedder(self.folder / folder) if folder else create_embedder(name)
-            )
+            self._embedder = stored_embedder(self._store)
         return self._embedder
 
     def add(
@@ -218,33 +210,35 @@ class Collection:
             landmark_ids=landmark_ids,
             prefix=prefix,
         )
+        clock = Stopwatch()
         with self._store.writing():
             learned: dict[Path, Prepared] = {}
-            embedder = self.embedder
-            clock = [perf_counter()]
-            fits = embedder.learned_from is None
+            fits = self.embedder.learned_from is None
             if fits:
-                seed = self._store.setting("seed")
-                embedder, learned = learn_from(
-                    embedder, photos, workers=workers, seed=seed, progress=progress
+                with clock.stage("learn"):
+                    embedder, learned = learn_from(
+                        self.embedder,
+                        photos,
+                        workers=workers,
+                        seed=self._store.setting("seed"),
+                        progress=progress,
+                    )
+                    keep_embedder(self._store, embedder)
+                    self._embedder = embedder
+            with clock.stage("embed"):
+                report = add_photos(
+                    self._store,
+                    self.embedder,
+                    photos,
+                    workers=workers,
+                    progress=progress,
+                    learned=learned,
                 )
-                self._keep_embedder(embedder)
-            clock.append(perf_counter())
-            report = add_photos(
-                self._store,
-                embedder,
-                photos,
-                workers=workers,
-                progress=progress,
-                learned=learned,
-            )
-            report.learned_from = embedder.learned_from if fits else None
-            clock.append(perf_counter())
             progress("vote", 0, None)
-            report.revoted = self._refresh()
-            clock.append(perf_counter())
-            stages = zip(("learn", "embed", "vote"), clock, clock[1:], strict=False)
-            report.seconds = {stage: end - start for stage, start, end in stages}
+            with clock.stage("vote"):
+                report.revoted = self._refresh()
+        report.learned_from = self.embedder.learned_from if fits else None
+        report.seconds = clock.seconds
         return report
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -394,28 +388,7 @@ class Collection:
     def statistics(self) -> dict[str, Any]:
         """Numbers about the collection: images by role, landmarks, bytes, calibration."""
         with self.view() as view:
-            columns = view.columns
-            landmarks = columns.landmarks[columns.training]
-            return {
-                "images": len(columns),
-                "index": len(view),
-                "training": len(columns.training),
-                "landmarks": len(np.unique(landmarks)),
-                "embedder": self._store.setting("embedder"),
-                "learned_from": self.embedder.learned_from,
-                "dimension": self._store.segments.dimension,
-                "holes": int(self._store.setting("next_row")) - len(columns),
-                "bytes": sum(
-                    _size(os.path.join(folder, name))  # noqa: PTH118
-                    for folder, _, names in os.walk(self.folder)
-                    for name in names
-                ),
-                "calibration": {
-                    "slope": view.calibration.slope,
-                    "intercept": view.calibration.intercept,
-                    "sampled": view.calibration.sampled,
-                },
-            }
+            return describe(self._store, view, self.embedder)
 
     @contextmanager
     def _changing(self, ids: list[str]) -> Iterator[dict[str, Image]]:
@@ -445,29 +418,3 @@ class Collection:
             k=self._store.setting("vote_neighbours"),
             seed=self._store.setting("seed"),
         )
-
-    def _keep_embedder(self, embedder: Embedder) -> None:
-        """Stores a fitted embedder beside any earlier one and points to it in one transaction."""
-        name = f"embedder-{os.getpid()}-{os.urandom(4).hex()}"
-        folder = self.folder / name
-        try:
-            save_embedder(embedder, folder)
-            for path in folder.iterdir():
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-            sync_folder(folder)
-            sync_folder(self.folder)
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)  # a full disk has no room for half of it
-            raise
-        with self._store.transaction() as connection:
-            put_setting(connection, "embedder_folder", name)
-        self._embedder = embedder
-
-
-def _size(path: str) -> int:
-    """Bytes of a file; 0 if a writer has just removed it."""
-    try:
-        return Path(path).stat().st_size
-    except FileNotFoundError:
-        return 0

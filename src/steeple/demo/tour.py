@@ -9,10 +9,9 @@ from pathlib import Path
 from time import perf_counter
 
 from steeple.collection import Collection, Hits
-from steeple.datasets.gldv2 import GldV2
 from steeple.demo.city import City, build_city
 from steeple.errors import InputError
-from steeple.evaluation.protocol import Evaluation, evaluate_gldv2
+from steeple.evaluation.protocol import Evaluation, Run, evaluate_gldv2
 from steeple.progress import Progress, silent
 from steeple.report import write_evaluation_report
 from steeple.report.comparison import evaluation_report
@@ -77,7 +76,7 @@ def take_tour(
     )
     (out / _MARKER).write_text(json.dumps({"photos": photos, "seed": seed}) + "\n")
     evaluation, run = evaluate_gldv2(city.root, out / "places", workers=workers, progress=progress)
-    query = _query(GldV2.read(city.root))
+    query = _query(run)
     with Collection.open(out / "places") as places:
         hits = places.search(query, k=10)
     report = write_evaluation_report(
@@ -105,7 +104,7 @@ def _clear(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _query(dataset: GldV2) -> Path:
-    """The first query that has something to find, or the first of all."""
-    scored = (query for query in dataset.test if dataset.retrieval_solution.get(query))
-    return dataset.photo("test", next(scored, dataset.test[0]))
+def _query(run: Run) -> Path:
+    """The query whose answer is surest: one to try things on."""
+    surest = int(run.beliefs.scores.argmax())
+    return run.dataset.photo("test", run.queries[surest])

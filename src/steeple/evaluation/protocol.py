@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ from steeple.datasets.gldv2 import GldV2
 from steeple.embedding.pipeline import embed_files
 from steeple.errors import InputError
 from steeple.evaluation.metrics import global_average_precision, mean_average_precision
-from steeple.progress import Progress, silent
+from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import PAD, UNVOTED, Ranking, Votes
 
@@ -81,17 +79,6 @@ class Run:
     names: Mapping[int, str]
 
 
-@dataclass
-class _Clock:
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        start = perf_counter()
-        yield
-        self.seconds[name] = perf_counter() - start
-
-
 def evaluate_gldv2(
     root: Path,
     collection: Path,
@@ -129,7 +116,7 @@ def evaluate_gldv2(
             f"{root} has no queries with a solution; it needs test.csv and "
             "retrieval_solution_v2.1.csv or recognition_solution_v2.1.csv"
         )
-    clock = _Clock()
+    clock = Stopwatch()
     exists = collection.is_dir() and any(collection.iterdir())
     places = (
         Collection.open(collection)

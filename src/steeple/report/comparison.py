@@ -79,7 +79,7 @@ def _choose(run: Run, count: int) -> list[int]:
     }
     by_gain = sorted(scored, key=lambda place: (-gain[place], place))
     strangers = [place for place in range(len(run.queries)) if not _shown(run, place)]
-    part = max(1, count // 4)
+    part = max(1, count // 6)
     lost = [place for place in reversed(by_gain) if gain[place] < 0][:part]
     unmoved = [place for place in scored if gain[place] == 0]
     typical = unmoved[:: max(1, len(unmoved) // part)][:part]
