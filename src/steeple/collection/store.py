@@ -157,16 +157,16 @@ class LocalStore:
         Raises:
             CollectionError: if the database turns out to be damaged.
         """
-        self.connection.execute("BEGIN")
-        try:
-            with damage_errors(self.folder):
+        with damage_errors(self.folder):
+            self.connection.execute("BEGIN")
+            try:
                 generation = self.setting("generation")
                 if self._columns is None or self._columns.generation != generation:
                     self._columns = Columns.load(self.connection, self.folder / "cache", generation)
                 yield self._columns
-        finally:
-            if self.connection.in_transaction:
-                self.connection.execute("COMMIT")
+            finally:
+                if self.connection.in_transaction:
+                    self.connection.execute("COMMIT")
 
     def append(self, images: Sequence[NewImage], descriptors: Floats) -> None:
         """Stores images with their descriptors (n, D); inside a transaction."""

@@ -84,14 +84,33 @@ class Codebook:
         Returns:
             (K * d,) float32, L2-normalised; zeros if there is no feature.
         """
+        return self.pool(*self.assign(features))
+
+    def assign(
+        self, features: npt.NDArray[np.uint8]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The word next to each feature and what is left of the feature beyond it.
+
+        Args:
+            features: (M, 128) uint8 SIFT descriptors.
+
+        Returns:
+            (M,) int64 words and (M, d) float32 residuals.
+        """
+        local = (root(features) - self.mean) @ self.basis
+        distances = (self.words**2).sum(axis=1) - 2 * local @ self.words.T
+        words = distances.argmin(axis=1)
+        return words, local - self.words[words]
+
+    def pool(
+        self, words: npt.NDArray[np.int64], residuals: npt.NDArray[np.float32]
+    ) -> npt.NDArray[np.float32]:
+        """The second half of `aggregate`, for features, or some of them, already assigned."""
         vlad = np.zeros(self.words.shape, dtype=np.float32)
-        if len(features):
-            local = (root(features) - self.mean) @ self.basis
-            nearest = np.argmin((self.words**2).sum(axis=1) - 2 * local @ self.words.T, axis=1)
-            order = np.argsort(nearest, kind="stable")
-            used, first = np.unique(nearest[order], return_index=True)
-            residuals = local[order] - self.words[nearest[order]]
-            vlad[used] = np.add.reduceat(residuals, first, axis=0)
+        if len(words):
+            order = np.argsort(words, kind="stable")
+            used, first = np.unique(words[order], return_index=True)
+            vlad[used] = np.add.reduceat(residuals[order], first, axis=0)
         flat = vlad.ravel()
         flat = np.sign(flat) * np.sqrt(np.abs(flat))
         return flat / max(float(np.linalg.norm(flat)), 1e-12)

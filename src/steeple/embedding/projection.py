@@ -76,7 +76,7 @@ def _complete(
     """Adds the principal directions of what the vectors have outside the basis."""
     rest = vectors - (vectors @ basis) @ basis.T
     more = _principal(rest, dimension - basis.shape[1])
-    joined, _ = np.linalg.qr(np.concatenate([basis, more], axis=1).astype(np.float64))
+    joined, _ = np.linalg.qr(np.concatenate([basis, more], axis=1))
     # QR keeps the directions it is given and cleans the rounding between old and new ones.
     return np.asarray(joined, dtype=np.float32)
 

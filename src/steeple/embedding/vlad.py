@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from steeple.embedding.codebook import Codebook
 from steeple.embedding.projection import Projection
-from steeple.embedding.sift import SIFT_LENGTH, Sift
+from steeple.embedding.sift import Sift
 from steeple.errors import InputError
 
 __all__ = ["SiftVlad"]
@@ -78,12 +78,9 @@ class SiftVlad:
             )
         random = np.random.default_rng(seed)
         codebook = Codebook.learn(used, random)
-        vectors = np.stack([codebook.aggregate(features) for features in used])
-        crops = _crops(used, max(0, 2 * Projection.DIMENSION - len(used)), random)
-        extra = np.zeros((len(crops), codebook.length), dtype=np.float32)
-        for row, features in enumerate(crops):
-            extra[row] = codebook.aggregate(features)
-        projection = Projection.learn(vectors, extra, random)
+        missing = max(0, 2 * Projection.DIMENSION - len(used))
+        vectors, halves = _aggregate(codebook, used, missing, random)
+        projection = Projection.learn(vectors, halves, random)
         return SiftVlad(self.max_side, self.sift, codebook, projection, len(prepared))
 
     def encode(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
@@ -151,14 +148,30 @@ class SiftVlad:
             )
 
 
-def _crops(
-    photos: Sequence[npt.NDArray[np.uint8]], count: int, random: np.random.Generator
-) -> list[npt.NDArray[np.uint8]]:
-    """Random halves of the photos' features, standing in for photos that are not there yet."""
-    crops = []
-    for number in range(count):
-        features = photos[number % len(photos)]
-        size = int(random.integers(len(features) // 4, len(features) // 2 + 1))
-        chosen = random.choice(len(features), max(1, size), replace=False)
-        crops.append(features[np.sort(chosen)].reshape(-1, SIFT_LENGTH))
-    return crops
+def _aggregate(
+    codebook: Codebook,
+    photos: Sequence[npt.NDArray[np.uint8]],
+    missing: int,
+    random: np.random.Generator,
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """VLADs of photos, and of random halves of them that stand in for photos not there yet.
+
+    Args:
+        codebook: the words.
+        photos: per photo (M, 128) uint8, M >= 1.
+        missing: how many halves are wanted, taken from the photos in turn.
+        random: chooses them.
+
+    Returns:
+        (n, K * d) and (missing, K * d) float32.
+    """
+    vectors = np.empty((len(photos), codebook.length), dtype=np.float32)
+    halves = np.empty((missing, codebook.length), dtype=np.float32)
+    for number, features in enumerate(photos):
+        words, residuals = codebook.assign(features)
+        vectors[number] = codebook.pool(words, residuals)
+        for row in range(number, missing, len(photos)):
+            size = int(random.integers(len(words) // 4, len(words) // 2 + 1))
+            chosen = random.choice(len(words), max(1, size), replace=False)
+            halves[row] = codebook.pool(words[chosen], residuals[chosen])
+    return vectors, halves
