@@ -28,8 +28,10 @@ import numpy as np
 import numpy.typing as npt
 
 from common import new_parser, print_table, report
+from steeple.collection.cohort import Cohort
 from steeple.collection.schema import put_setting
 from steeple.collection.store import LocalStore, NewImage
+from steeple.collection.voters import VOTERS
 
 DIMENSION = 512
 BATCH = 1 << 15
@@ -67,11 +69,12 @@ def build(folder: Path, images: int, landmarks: int) -> float:
         known_landmarks = np.unique(columns.landmarks[columns.training])
         with store.transaction() as connection:
             connection.executemany(
-                "UPDATE image SET voters = ?, vote = ?, score = ?, contrast = ?, counted = 1 "
-                "WHERE row = ?",
+                "UPDATE image SET voters = ?, vote = ?, score = ?, ordinary = ?, spread = ?, "
+                "contrast = ?, counted = 1 WHERE row = ?",
                 _votes(random, rows, voting, known_landmarks),
             )
-            put_setting(connection, "calibration", {"slope": 4.0, "intercept": -1.0, "sampled": 1})
+            put_setting(connection, "calibration", {"slope": 4.0, "intercept": -6.0, "sampled": 1})
+            put_setting(connection, "cohort", Cohort.draw(columns, 0).to_setting())
         with store.snapshot() as columns:
             columns.save(store.folder / "cache")
     store.close()
@@ -97,13 +100,14 @@ def _votes(
     rows: list[int],
     voting: npt.NDArray[np.int64],
     landmarks: npt.NDArray[np.int64],
-) -> Iterator[tuple[bytes, int, float, float, int]]:
-    voters = np.empty(10, dtype=[("row", "<i8"), ("similarity", "<f4")])
+) -> Iterator[tuple[bytes, int, float, float, float, float, int]]:
+    voters = np.empty(VOTERS, dtype=[("row", "<i8"), ("similarity", "<f4")])
     for row in rows:
-        voters["row"] = voting[random.integers(len(voting), size=10)]
-        voters["similarity"] = np.sort(random.random(10, dtype=np.float32))[::-1]
+        voters["row"] = voting[random.integers(len(voting), size=VOTERS)]
+        voters["similarity"] = np.sort(random.random(VOTERS, dtype=np.float32))[::-1]
         label = int(landmarks[random.integers(len(landmarks))])
-        yield voters.tobytes(), label, float(random.random()), 0.8 + float(random.random()), row
+        score, ordinary, spread, contrast = random.random(4).tolist()
+        yield voters.tobytes(), label, score, ordinary, spread, 1 + 8 * contrast, row
 
 
 def measure(folder: Path) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from rich.text import Text
+
 from steeple.cli.console import console
 from steeple.collection import AddReport, Collection
 
@@ -28,18 +30,16 @@ def show_report(places: Collection, report: AddReport) -> None:
     }
     said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
     numbers = places.statistics()
-    console.print(f"[bold]{places.folder}[/]: {said or 'nothing new'}", soft_wrap=True)
+    console.print(Text.assemble((str(places.folder), "bold"), f": {said or 'nothing new'}"))
     console.print(
         f"{numbers['images']:,} images: {numbers['index']:,} to be found, "
-        f"{numbers['training']:,} that vote for {numbers['landmarks']:,} landmarks",
-        soft_wrap=True,
+        f"{numbers['training']:,} that vote for {numbers['landmarks']:,} landmarks"
     )
     learned_from = numbers["learned_from"]
     if learned_from and numbers["images"] >= 10 * max(learned_from, 50):
         console.print(
             f"the visual words were learned from {learned_from:,} photos only; "
-            "build the collection again for better descriptors",
-            soft_wrap=True,
+            "build the collection again for better descriptors"
         )
     _list(
         [(photo, f"the same photo as {other}") for photo, other in report.duplicates],
@@ -51,9 +51,9 @@ def show_report(places: Collection, report: AddReport) -> None:
 def _list(photos: list[tuple[str, str]], title: str) -> None:
     if not photos:
         return
-    console.print(f"[yellow]{len(photos):,} {title}:[/]")
+    console.print(f"{len(photos):,} {title}:", style="yellow")
     for photo, reason in photos[:_LISTED]:
         text = reason if photo in reason else f"{photo}: {reason}"
-        console.print(f"  {text}", markup=False, soft_wrap=True)
+        console.print(f"  {text}")
     if len(photos) > _LISTED:
         console.print(f"  and {len(photos) - _LISTED:,} more; --json names all")

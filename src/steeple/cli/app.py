@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -17,13 +19,14 @@ from steeple.cli.evaluate import evaluate
 from steeple.cli.recognize import recognize
 from steeple.cli.remove import remove
 from steeple.cli.search import search
-from steeple.errors import SteepleError
+from steeple.errors import MachineError, SteepleError
 
 __all__ = ["app", "main"]
 
+_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
 app = typer.Typer(
     name="steeple",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -52,19 +55,54 @@ def steeple(
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(message)s")
 
 
-def main() -> None:
-    """Runs the command; an error steeple raises on purpose becomes one line and an exit code."""
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    if debug:  # wherever it stands, people add it at the end of the line that failed
-        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command and ends the process; whatever goes wrong becomes one line and an exit code.
+
+    Args:
+        arguments: the command line without the command's name; None takes that of the process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # People add --debug at the end of the line that failed; what follows -- are photos.
+    end = given.index("--") if "--" in given else len(given)
+    debug = "--debug" in given[:end]
+    options = ["--debug"] if debug else []
+    words = [word for word in given[:end] if word != "--debug"] + given[end:]
     try:
-        app(arguments)
+        code = app(options + words if words else ["--help"], prog_name="steeple", standalone_mode=False)
     except SteepleError as error:
-        if debug:
-            raise
-        errors.print(f"error: {error}", markup=False, soft_wrap=True, style="red")
-        sys.exit(error.exit_code)
+        code = _fail(str(error), error.exit_code, debug)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "steeple"
+        reason = error.format_message().rstrip(".")
+        code = _fail(f"{reason}; see: {command} --help", error.exit_code, debug)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a fault of ours, and no reason to shout
+        code = _fail(_describe(error), MachineError.exit_code, debug)
+    if code == _INTERRUPTED:
+        errors.print("interrupted", style="red")
+    sys.exit(code or 0)
+
+
+def _fail(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    errors.print(f"error: {' '.join(message.split(chr(10)))}", style="red")
+    return code
+
+
+def _describe(error: Exception) -> str:
+    """One line about an error that nobody foresaw."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}; look at the disk and its permissions"
+    if isinstance(error, MemoryError):
+        return "memory has run out; try fewer --workers, or smaller photos"
+    return (
+        f"{type(error).__name__}: {error}; this is a fault in steeple: "
+        "please report what the same command prints with --debug"
+    )
 
 
 if __name__ == "__main__":

@@ -49,4 +49,4 @@ def build(
             emit_json(report_json(places, report))
         else:
             show_report(places, report)
-            console.print(f"try: steeple search {out} PHOTO", soft_wrap=True)
+            console.print(f"try: steeple search {out} PHOTO")

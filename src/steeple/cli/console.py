@@ -1,4 +1,8 @@
-"""How the command line talks: tables and JSON on stdout, progress and errors on stderr."""
+"""How the command line talks: tables and JSON on stdout, progress and errors on stderr.
+
+Names of files and landmarks may hold anything, ``[red]`` and ``:cat:`` included, so nothing in a
+string is ever read as markup here; what is to be coloured comes as a `rich.text.Text`.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +25,15 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bars
+from rich.table import Table
 from rich.text import Text
 
 from steeple.progress import Progress
 
-__all__ = ["console", "emit_json", "errors", "shown_progress", "sure"]
+__all__ = ["console", "emit_json", "errors", "show_table", "shown_progress", "sure"]
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
+errors = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
 
 _STAGES = {
     "learn": "learning visual words",
@@ -36,14 +41,32 @@ _STAGES = {
     "vote": "voting",
     "queries": "describing queries",
     "render": "rendering the city",
-    "check": "checking",
+    "database": "checking the database",
+    "descriptors": "checking descriptors",
+    "photos": "checking photos",
+    "repair": "describing again",
 }
 _EVERY = 10.0  # seconds between lines where there is no terminal
+_WIDE = 1_000_000  # columns where there is no terminal: nobody there wants an id in two pieces
 
 
 def emit_json(data: Any) -> None:
     """Writes one JSON document to stdout, as it is: no wrapping, no colour."""
-    sys.stdout.write(json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    try:
+        text.encode(sys.stdout.encoding)
+    except UnicodeEncodeError:  # a Latin-1 terminal, or the name of a file that is not UTF-8
+        text = json.dumps(data, indent=2) + "\n"
+    sys.stdout.write(text)
+    sys.stdout.flush()  # a reader that has gone is noticed here, not when Python ends
+
+
+def show_table(table: Table) -> None:
+    """Prints a table, cut to the terminal; where there is none, every row is one line."""
+    if console.is_terminal:
+        console.print(table, soft_wrap=False)
+    else:
+        Console(markup=False, emoji=False, highlight=False, width=_WIDE).print(table)
 
 
 def sure(probability: float) -> str:
@@ -119,4 +142,4 @@ class _Lines:
             line += f": {done:,} of {total:,}"
             if done and spent >= 1:
                 line += f", {done / spent:,.1f}/s, {spent * (total - done) / done:,.0f} s left"
-        errors.print(line, soft_wrap=True)
+        errors.print(line)

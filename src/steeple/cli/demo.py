@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from steeple.cli import options
 from steeple.cli.console import console, emit_json, shown_progress, sure
@@ -43,17 +44,18 @@ def demo(
     else:
         city, hits = tour.city, tour.hits
         console.print(
-            f"[bold]A toy city[/]: {city.photos} photos, {city.landmarks} landmarks "
-            f"({city.unlabelled} of them without labels), {city.interiors} interiors"
+            Text.assemble(
+                ("A toy city", "bold"),
+                f": {city.photos} photos, {city.landmarks} landmarks "
+                f"({city.unlabelled} of them without labels), {city.interiors} interiors",
+            )
         )
         show_evaluation(tour.evaluation)
         name = hits.landmark
         answer = f"{name}, {sure(hits.confidence)}" if name else "no known landmark"
         console.print(f"one search: {tour.query.name}: {answer}")
-        console.print(
-            f"[bold]done in {tour.seconds:.0f} s[/]; report: {tour.report}\n"
-            f"try: steeple search {tour.collection} {tour.query} --open",
-            soft_wrap=True,
-        )
+        done = (f"done in {tour.seconds:.0f} s", "bold")
+        console.print(Text.assemble(done, f"; report: {tour.report}"))
+        console.print(f"try: steeple search {tour.collection} {tour.query} --open")
     if open_:
         typer.launch(str(tour.report.absolute()))

@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, shown_progress
+from steeple.cli.console import console, emit_json, show_table, shown_progress
+from steeple.errors import InputError
 
 __all__ = ["doctor"]
 
@@ -33,6 +35,8 @@ def doctor(
     from steeple.environment import environment
 
     if collection is None:
+        if repair:
+            raise InputError("there is nothing to --repair; name a folder with --collection")
         facts = environment()
         if json:
             emit_json(facts)
@@ -40,7 +44,7 @@ def doctor(
         table = Table(box=None, pad_edge=False, show_header=False)
         for name, value in facts.items():
             table.add_row(name, value)
-        console.print(table)
+        show_table(table)
         return
     from steeple.collection.doctor import check
 
@@ -52,11 +56,9 @@ def doctor(
         for finding in diagnosis.findings:
             state = "repaired" if finding.repaired else "note" if finding.harmless else "DAMAGED"
             name = f" {finding.id}" if finding.id else ""
-            console.print(
-                f"{state}: {finding.kind}{name}: {finding.detail}", markup=False, soft_wrap=True
-            )
-        verdict = "[green]healthy[/]" if diagnosis.healthy else "[red]damaged[/]"
-        console.print(f"{diagnosis.images:,} images checked: {verdict}")
+            console.print(f"{state}: {finding.kind}{name}: {finding.detail}")
+        verdict = ("healthy", "green") if diagnosis.healthy else ("damaged", "red")
+        console.print(Text.assemble(f"{diagnosis.images:,} images checked: ", verdict))
         if not diagnosis.healthy and not repair:
             console.print(f"repair: steeple doctor --collection {collection} --repair")
     if not diagnosis.healthy:

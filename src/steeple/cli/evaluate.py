@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, shown_progress
+from steeple.cli.console import console, emit_json, show_table, shown_progress
 
 if TYPE_CHECKING:
     from steeple.evaluation import Evaluation
@@ -76,27 +77,26 @@ def show_evaluation(evaluation: Evaluation) -> None:
     sizes = evaluation.sizes
     console.print(
         f"{sizes['training']:,} training photos, {sizes['index']:,} index photos, "
-        f"{sizes['queries']:,} queries, {sizes['scored']:,} of them scored for retrieval",
-        soft_wrap=True,
+        f"{sizes['queries']:,} queries, {sizes['scored']:,} of them scored for retrieval"
     )
-    console.print(_table("mAP@100", evaluation.retrieval, ("public", "private", "all")))
-    console.print(_table("GAP", evaluation.recognition, ("public", "private", "gap")))
+    show_table(_table("mAP@100", evaluation.retrieval, ("public", "private", "all")))
+    show_table(_table("GAP", evaluation.recognition, ("public", "private", "gap")))
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     for stage, seconds in evaluation.seconds.items():
         table.add_row(stage, f"{seconds:.2f}")
-    console.print(table)
+    show_table(table)
     for photo, reason in evaluation.failed:
         text = reason if photo in reason else f"{photo}: {reason}"
-        console.print(text, style="yellow", markup=False, soft_wrap=True)
+        console.print(text, style="yellow")
 
 
 def _table(
     title: str, scores: dict[str, dict[str, float | None]], columns: tuple[str, ...]
 ) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(f"[bold]{title}[/]")
+    table.add_column(Text(title, style="bold"))
     best = {}
     for column in columns:
         table.add_column("all" if column == "gap" else column, justify="right")
@@ -106,6 +106,6 @@ def _table(
         for column in columns:
             value = of[column]
             text = "" if value is None else f"{value:.2f}"
-            cells.append(f"[bold green]{text}[/]" if value and value == best[column] else text)
+            cells.append(Text(text, "bold green" if value and value == best[column] else ""))
         table.add_row(method, *cells)
     return table

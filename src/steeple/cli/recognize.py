@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, errors, shown_progress, sure
+from steeple.cli.console import emit_json, errors, show_table, shown_progress, sure
 
 __all__ = ["recognize"]
 
@@ -43,12 +44,13 @@ def recognize(
         table.add_column("landmark", overflow="fold")
         table.add_column("", justify="right")
         for path, answer in answers:
-            known = answer.landmark is not None
-            name = answer.landmark if known else "[dim]no known landmark[/]"
-            table.add_row(str(path), name, sure(answer.confidence) if known else "")
-        console.print(table)
+            if answer.landmark is None:
+                table.add_row(str(path), Text("no known landmark", "dim"), "")
+            else:
+                table.add_row(str(path), answer.landmark, sure(answer.confidence))
+        show_table(table)
         for path, reason in failed:
             text = reason if str(path) in reason else f"{path}: {reason}"
-            errors.print(text, style="yellow", markup=False, soft_wrap=True)
+            errors.print(text, style="yellow")
     if not answers:
         raise typer.Exit(1)

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, sure
+from steeple.cli.console import console, emit_json, show_table, sure
 
 if TYPE_CHECKING:
     from steeple.collection import Hits
 
 __all__ = ["search"]
+
+_HOW = {"retrieved": "", "sorted": "cyan", "inserted": "magenta"}  # origin -> colour
 
 
 def search(
@@ -40,7 +43,7 @@ def search(
         page = html or Path(tempfile.mkdtemp(prefix="steeple-")) / "search.html"
         _write_page(photo, hits, page)
         if not json:
-            console.print(f"page: {page}", soft_wrap=True)
+            console.print(f"page: {page}")
         if open_:
             typer.launch(str(page.absolute()))
     if not len(hits):
@@ -48,23 +51,22 @@ def search(
 
 
 def _show(photo: Path, hits: Hits) -> None:
-    if hits.landmark is None:
-        answer = "no known landmark"
-    else:
-        answer = f"[bold green]{hits.landmark}[/], {sure(hits.confidence)}"
-    console.print(f"[bold]{photo.name}[/]: {answer}", soft_wrap=True)
+    answer = Text("no known landmark")
+    if hits.landmark is not None:
+        answer = Text.assemble((hits.landmark, "bold green"), f", {sure(hits.confidence)}")
+    console.print(Text.assemble((photo.name, "bold"), ": ", answer))
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name, justify in (("", "right"), ("image", "left"), ("similarity", "right")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     table.add_column("landmark", overflow="fold")
     table.add_column("how")
     for place, hit in enumerate(hits, start=1):
-        landmark = hit.landmark or "[dim]unknown[/]"
-        if hit.landmark and hit.probability < 1:
-            landmark += f" [dim]({sure(hit.probability)})[/]"
-        how = {"sorted": "[cyan]sorted[/]", "inserted": "[magenta]inserted[/]"}.get(hit.origin, "")
+        landmark = Text("unknown", "dim") if hit.landmark is None else Text(hit.landmark)
+        if hit.landmark is not None and hit.probability < 1:
+            landmark.append(f" ({sure(hit.probability)})", "dim")
+        how = Text("" if hit.origin == "retrieved" else hit.origin, _HOW[hit.origin])
         table.add_row(str(place), hit.id, f"{hit.score:.3f}", landmark, how)
-    console.print(table)
+    show_table(table)
 
 
 def _write_page(photo: Path, hits: Hits, page: Path) -> None:

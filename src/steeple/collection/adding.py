@@ -43,7 +43,7 @@ class AddReport:
         replaced: photos whose file had changed since.
         relabelled: photos that were there and have another landmark or role now.
         unchanged: photos that were there already.
-        moved: of those that were there already, photos found in another place than before.
+        moved: of those that were there already, also by content, photos that lie elsewhere now.
         duplicates: (id, id of the photo with the same content) of photos left out for that.
         failed: (path, reason) of photos left out because they could not be read or clash.
         revoted: images whose vote changed in the end.
@@ -182,6 +182,7 @@ def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterato
                 contents = store.find_hashes([file.hash for _, file in files])
             new: list[_Candidate] = []
             settled: list[tuple[Photo, Image]] = []
+            doubles: list[tuple[str, Path]] = []
             for photo, file in files:
                 if photo.id in ids:
                     report.failed.append(_clash(photo, "another photo of this source"))
@@ -194,12 +195,13 @@ def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterato
                         new.append(_Candidate(photo, file, replaces=True))
                 elif double := started.get(file.hash, contents.get(file.hash)):
                     report.duplicates.append((photo.id, double))
+                    doubles.append((double, photo.path))
                 else:
                     if not source.curated:
                         started[file.hash] = photo.id
                     new.append(_Candidate(photo, file, replaces=False))
                 ids[photo.id] = None
-            _settle(store, settled, report)
+            _settle(store, settled, doubles, report)
             yield from new
             _forget_oldest(started)
             _forget_oldest(ids)
@@ -210,9 +212,19 @@ def _forget_oldest(met: dict[Any, Any]) -> None:
         del met[next(iter(met))]
 
 
-def _settle(store: LocalStore, pairs: list[tuple[Photo, Image]], report: AddReport) -> None:
-    """Photos that the collection has: labels and places may be others now."""
-    labels, moved = [], []
+def _settle(
+    store: LocalStore,
+    pairs: list[tuple[Photo, Image]],
+    doubles: list[tuple[str, Path]],
+    report: AddReport,
+) -> None:
+    """Photos that the collection has: labels and places may be others now.
+
+    Where a photo is gone and its double is there, the photo was renamed; its id never changes.
+    """
+    labels: list[tuple[str, str | None, int]] = []
+    known = store.find([image for image, _ in doubles])
+    moved = [(i, path) for i, path in doubles if i in known and not Path(known[i].path).exists()]
     for photo, image in pairs:
         landmark = photo.landmark or image.landmark
         role = photo.role | image.role

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from steeple.collection import Collection, Hits
 from steeple.demo.city import City, build_city
-from steeple.errors import InputError
+from steeple.errors import InputError, StorageError
 from steeple.evaluation.protocol import Evaluation, Run, evaluate_gldv2
 from steeple.progress import Progress, silent
 from steeple.report import write_evaluation_report
@@ -66,15 +66,22 @@ def take_tour(
         StorageError: if the disk is full.
     """
     start = perf_counter()
-    _clear(out)
-    city = build_city(
-        out / "city",
-        photos=photos,
-        seed=seed,
-        workers=workers,
-        progress=lambda done, total: progress("render", done, total),
-    )
-    (out / _MARKER).write_text(json.dumps({"photos": photos, "seed": seed}) + "\n")
+    try:
+        _clear(out)
+        # First of all, so that a demo that is interrupted can be made anew as well.
+        (out / _MARKER).write_text(json.dumps({"photos": photos, "seed": seed}) + "\n")
+        city = build_city(
+            out / "city",
+            photos=photos,
+            seed=seed,
+            workers=workers,
+            progress=lambda done, total: progress("render", done, total),
+        )
+    except OSError as error:
+        raise StorageError(
+            f"{out} cannot be written: {error.strerror or error}; make room, or choose another "
+            "folder with --out"
+        ) from error
     evaluation, run = evaluate_gldv2(city.root, out / "places", workers=workers, progress=progress)
     query = _query(run)
     with Collection.open(out / "places") as places:

@@ -18,6 +18,7 @@ from steeple.embedding.codebook import Codebook
 from steeple.embedding.projection import Projection
 from steeple.embedding.sift import Sift
 from steeple.errors import InputError
+from steeple.threads import one_thread
 
 __all__ = ["SiftVlad"]
 
@@ -77,10 +78,11 @@ class SiftVlad:
                 "add photos that show something"
             )
         random = np.random.default_rng(seed)
-        codebook = Codebook.learn(used, random)
-        missing = max(0, 2 * Projection.DIMENSION - len(used))
-        vectors, halves = _aggregate(codebook, used, missing, random)
-        projection = Projection.learn(vectors, halves, random)
+        with one_thread():
+            codebook = Codebook.learn(used, random)
+            missing = max(0, 2 * Projection.DIMENSION - len(used))
+            vectors, halves = _aggregate(codebook, used, missing, random)
+            projection = Projection.learn(vectors, halves, random)
         return SiftVlad(self.max_side, self.sift, codebook, projection, len(prepared))
 
     def encode(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
@@ -102,12 +104,13 @@ class SiftVlad:
         # Always as many rows at once, blank ones if need be: a matrix product rounds differently
         # at other shapes, and a photo's descriptor must not depend on its company.
         batch = np.zeros((_TOGETHER, self.codebook.length), dtype=np.float32)
-        for start in range(0, len(prepared), _TOGETHER):
-            some = prepared[start : start + _TOGETHER]
-            batch[:] = 0
-            for row, features in enumerate(some):
-                batch[row] = self.codebook.aggregate(features)
-            out[start : start + len(some)] = self.projection.apply(batch)[: len(some)]
+        with one_thread():
+            for start in range(0, len(prepared), _TOGETHER):
+                some = prepared[start : start + _TOGETHER]
+                batch[:] = 0
+                for row, features in enumerate(some):
+                    batch[row] = self.codebook.aggregate(features)
+                out[start : start + len(some)] = self.projection.apply(batch)[: len(some)]
         out[[not len(features) for features in prepared]] = 0
         return out
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking, Votes
+from steeple.threads import threads_for
 
 __all__ = ["COHORT", "Background", "measure_background", "vote_contrast", "vote_similarity"]
 
@@ -52,7 +53,8 @@ def measure_background(descriptors: Floats, cohort: Floats) -> Background:
     if len(cohort):
         for start in range(0, len(descriptors), _BLOCK):
             part = slice(start, start + _BLOCK)
-            similarity = descriptors[part] @ cohort.T
+            with threads_for(descriptors[part].size * len(cohort)):
+                similarity = descriptors[part] @ cohort.T
             medians[part] = np.median(similarity, axis=1)
             deviation = np.abs(similarity - medians[part, None])
             spreads[part] = _NORMAL * np.median(deviation, axis=1)

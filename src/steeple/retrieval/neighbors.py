@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from steeple.errors import InputError
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
+from steeple.threads import threads_for
 
 __all__ = ["MEMORY", "Block", "as_descriptors", "search_blocks", "search_neighbors"]
 
@@ -144,7 +145,8 @@ def _search_one(queries: Floats, vectors: Floats, k: int, memory: int) -> Rankin
     # One more than asked shows whether a tie crosses the end of the list; FAISS would then keep
     # an arbitrary one of the equals.
     width = min(k + 1, len(vectors))
-    scores, ids = faiss.knn(queries, vectors, width, metric=faiss.METRIC_INNER_PRODUCT)
+    with threads_for(queries.size * len(vectors)):
+        scores, ids = faiss.knn(queries, vectors, width, metric=faiss.METRIC_INNER_PRODUCT)
     scores[ids == PAD] = -np.inf  # where only images with NaN were left
     order = np.lexsort((ids, -scores), axis=1)
     ids = np.take_along_axis(ids, order, axis=1)

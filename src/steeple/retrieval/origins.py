@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect, insort
 from typing import Literal, TypeAlias
-
-import numpy as np
 
 from steeple.retrieval.types import PAD, Ids
 
@@ -26,15 +25,15 @@ def origins(ranked: Ids, neighbours: Ids) -> list[Origin]:
         ``retrieved`` for the rest.
     """
     before = {int(image): place for place, image in enumerate(neighbours) if image != PAD}
-    places = np.array([before.get(int(image), -1) for image in ranked], dtype=np.int64)
-    kept = places >= 0
-    # An image has overtaken another if one that stood before it now stands behind it.
-    behind = np.full(len(ranked) + 1, np.iinfo(np.int64).max)
-    for place in range(len(ranked) - 1, -1, -1):
-        own = places[place] if kept[place] else behind[place + 1]
-        behind[place] = min(behind[place + 1], own)
-    overtook = behind[1:] < places
-    return [
-        "inserted" if not was_there else "sorted" if moved else "retrieved"
-        for was_there, moved in zip(kept.tolist(), overtook.tolist(), strict=True)
-    ]
+    out: list[Origin] = []
+    met: list[int] = []  # old places of the images so far, ascending
+    for image in ranked.tolist():
+        place = before.get(image)
+        if place is None:
+            out.append("inserted")
+            continue
+        # Whoever stood before it and does not stand before it now was overtaken, be it that it
+        # stands behind now or that the list was cut before it.
+        out.append("retrieved" if bisect(met, place) == place else "sorted")
+        insort(met, place)
+    return out
