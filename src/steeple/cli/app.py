@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import traceback
@@ -61,14 +62,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: the command line without the command's name; None takes that of the process.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that it cannot say is no reason to fail
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     # People add --debug at the end of the line that failed; what follows -- are photos.
     end = given.index("--") if "--" in given else len(given)
     debug = "--debug" in given[:end]
-    options = ["--debug"] if debug else []
     words = [word for word in given[:end] if word != "--debug"] + given[end:]
+    line = [*(["--debug"] if debug else []), *(words or ["--help"])]
     try:
-        code = app(options + words if words else ["--help"], prog_name="steeple", standalone_mode=False)
+        code = app(line, prog_name="steeple", standalone_mode=False)
     except SteepleError as error:
         code = _fail(str(error), error.exit_code, debug)
     except typer.TyperException as error:

@@ -126,6 +126,7 @@ class _Lines:
 
     def __init__(self) -> None:
         self._stage = ""
+        self._done = 0
         self._started = 0.0
         self._last = 0.0
 
@@ -133,9 +134,9 @@ class _Lines:
         now = monotonic()
         if stage != self._stage:
             self._stage, self._started = stage, now
-        elif done != total and now - self._last < _EVERY:
+        elif done == self._done or (done != total and now - self._last < _EVERY):
             return
-        self._last = now
+        self._last, self._done = now, done
         line = _STAGES.get(stage, f"re-ranking: {stage}")
         if total:
             spent = now - self._started

@@ -72,6 +72,7 @@ def _show(photo: Path, hits: Hits) -> None:
 def _write_page(photo: Path, hits: Hits, page: Path) -> None:
     from steeple.report import Tile, write_contact_sheet
 
+    known = hits.landmark is not None
     tiles = [
         Tile(
             photo=Path(hit.path),
@@ -80,11 +81,16 @@ def _write_page(photo: Path, hits: Hits, page: Path) -> None:
             mark="unknown",
             origin=hit.origin,
             landmark=hit.landmark,
-            probability=hit.probability if hit.landmark == hits.landmark else None,
+            probability=hit.probability if known and hit.landmark == hits.landmark else None,
             moved=None if hit.rank is None else hit.rank - place,
         )
         for place, hit in enumerate(hits)
     ]
     write_contact_sheet(
-        photo, hits.landmark, hits.confidence, tiles, page, title=f"Search: {photo.name}"
+        photo,
+        hits.landmark,
+        hits.confidence if known else None,
+        tiles,
+        page,
+        title="What shows the same",
     )

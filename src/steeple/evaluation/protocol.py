@@ -124,7 +124,8 @@ def evaluate_gldv2(
         else Collection.create(collection, embedder=embedder, seed=seed)
     )
     with places:
-        report = places.add(root, landmark_ids=True, workers=workers, progress=progress)
+        ids = _ids_by_name(dataset)
+        report = places.add(root, landmark_ids=not ids, workers=workers, progress=progress)
         clock.seconds.update({f"index: {stage}": s for stage, s in report.seconds.items()})
         with clock.stage("queries: embed"):
             queries, errors = embed_files(
@@ -143,6 +144,8 @@ def evaluate_gldv2(
                 progress(name, 0, None)
                 with clock.stage(f"re-rank: {name}"):
                     rankings[name] = reranker.rerank(neighbours, context)
+            voted = np.unique(context.need("query_votes").labels)
+            names = places.landmark_names(voted.tolist())
             run = Run(
                 dataset,
                 places.index_ids(),
@@ -150,11 +153,17 @@ def evaluate_gldv2(
                 rankings,
                 context.need("query_beliefs"),
                 context.need("index_beliefs"),
-                places.landmark_names(np.unique(context.need("query_votes").labels).tolist()),
+                {label: ids.get(name, name) for label, name in names.items()},
             )
             votes = {"votes": context.need("query_votes"), "default": run.beliefs}
         failed = report.failed + [(str(path), str(error)) for path, error in errors]
         return _score(run, votes, len(view.columns.training), clock.seconds, failed), run
+
+
+def _ids_by_name(dataset: GldV2) -> dict[str, str]:
+    """Landmark name -> id, so that the collection shows names; empty if two landmarks share one."""
+    ids = {name: landmark for landmark, name in dataset.names.items()}
+    return ids if len(ids) == len(dataset.names) else {}
 
 
 def _score(
