@@ -88,18 +88,25 @@ def fit_calibration(
     prior = Calibration.prior(len(labels))
     if len(sample) < 2:
         return prior
-    sizes = np.bincount(np.unique(labels, return_inverse=True)[1])
+    _, landmark, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     width = k + 1 + int(min(sizes.max(), _WIDEST))
     wide = without_self(search_blocks(training, blocks, width), sample)
-    left = [
+    known, unknown = (
         _leave_out(wide, background, labels, sample, k, whole_landmark=whole)
         for whole in (False, True)
-    ]
-    contrast = np.concatenate([part[0] for part in left])
-    right = np.concatenate([part[1] for part in left])
-    if not len(contrast):
+    )
+    # The only photo of a landmark, left out, is no photo of a landmark that others know.
+    known.usable &= sizes[landmark[sample]] > 1
+    # As many known as unknown; the larger part weighs no more than the smaller has evidence for.
+    parts = [known, unknown]
+    least = min(int(part.usable.sum()) for part in parts)
+    if not least:
         return prior
-    slope, intercept = _logistic(np.log(contrast.astype(np.float64)), right, prior)
+    contrast, right, weight = (
+        np.concatenate(values)
+        for values in zip(*(part.evidence(least) for part in parts), strict=True)
+    )
+    slope, intercept = _logistic(np.log(contrast), right, weight, prior)
     return Calibration(slope, intercept, len(sample))
 
 
@@ -117,6 +124,24 @@ def without_self(ranking: Ranking, own: Ids) -> Ranking:
     return Ranking(ranking.ids[keep].reshape(shape), ranking.scores[keep].reshape(shape))
 
 
+@dataclass
+class _LeftOut:
+    """What the sample votes when something is left out: (m,) each."""
+
+    contrast: Floats
+    right: npt.NDArray[np.bool_]
+    usable: npt.NDArray[np.bool_]
+
+    def evidence(self, total: int) -> tuple[npt.NDArray[np.float64], ...]:
+        """Contrasts, rightness and weights of what is usable; the weights sum to `total`."""
+        count = int(self.usable.sum())
+        return (
+            self.contrast[self.usable].astype(np.float64),
+            self.right[self.usable].astype(np.float64),
+            np.full(count, total / count),
+        )
+
+
 def _leave_out(
     wide: Ranking,
     background: Background,
@@ -125,8 +150,8 @@ def _leave_out(
     k: int,
     *,
     whole_landmark: bool,
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Contrasts of the sample's votes, and whether they are right, with something left out."""
+) -> _LeftOut:
+    """The sample's votes with each image, or its whole landmark, left out."""
     ids = wide.ids
     allowed = ids != PAD
     if whole_landmark:
@@ -143,11 +168,14 @@ def _leave_out(
     # A list cut short by a landmark larger than the search is wide says nothing about outsiders.
     cut_short = (ids != PAD).all(axis=1) & ~some.all(axis=1)
     usable = (contrast > 0) & ~cut_short
-    return contrast[usable], (votes.labels == labels[sample])[usable]
+    return _LeftOut(contrast, votes.labels == labels[sample], usable)
 
 
 def _logistic(
-    x: npt.NDArray[np.float64], y: npt.NDArray[np.bool_], prior: Calibration
+    x: npt.NDArray[np.float64],
+    y: npt.NDArray[np.float64],
+    weight: npt.NDArray[np.float64],
+    prior: Calibration,
 ) -> tuple[float, float]:
     from scipy.optimize import minimize
 
@@ -156,8 +184,8 @@ def _logistic(
     def loss(beta: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         odds = beta[0] * x + beta[1]
         away = (beta - believed) / _SPREAD
-        value = (np.logaddexp(0, odds) - y * odds).sum() + 0.5 * (away**2).sum()
-        residual = 1 / (1 + np.exp(-np.clip(odds, -50, 50))) - y
+        value = (weight * (np.logaddexp(0, odds) - y * odds)).sum() + 0.5 * (away**2).sum()
+        residual = weight * (1 / (1 + np.exp(-np.clip(odds, -50, 50))) - y)
         gradient = np.array([(residual * x).sum(), residual.sum()]) + away / _SPREAD
         return float(value), gradient
 

@@ -1,0 +1,80 @@
+"""Re-rankers by name, and one after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from steeple.errors import InputError
+from steeple.retrieval import Ranking
+from steeple.retrieval.reranking import (
+    RERANKERS,
+    Chain,
+    Context,
+    GatedTwoStage,
+    QueryExpansion,
+    TwoStage,
+    create_reranker,
+)
+
+RANKING = Ranking(np.array([[3, 1, 2]]), np.array([[0.5, 0.25, 0.125]]))
+
+
+@dataclass(frozen=True)
+class Rotate:
+    steps: int
+
+    def rerank(self, ranking: Ranking, context: Context) -> Ranking:
+        return Ranking(np.roll(ranking.ids, self.steps), ranking.scores)
+
+
+@dataclass(frozen=True)
+class Reverse:
+    def rerank(self, ranking: Ranking, context: Context) -> Ranking:
+        return Ranking(ranking.ids[:, ::-1], ranking.scores)
+
+
+def test_first_to_last() -> None:
+    context = Context()
+    assert Chain((Rotate(1), Reverse())).rerank(RANKING, context).ids.tolist() == [[1, 3, 2]]
+    assert Chain((Reverse(), Rotate(1))).rerank(RANKING, context).ids.tolist() == [[3, 2, 1]]
+
+
+def test_an_empty_chain_changes_nothing() -> None:
+    assert Chain().rerank(RANKING, Context()) is RANKING
+
+
+def test_chains_chain() -> None:
+    nested = Chain((Chain((Rotate(1),)), Chain(), Reverse()))
+    assert nested.rerank(RANKING, Context()).ids.tolist() == [[1, 3, 2]]
+
+
+@pytest.mark.parametrize("name", RERANKERS)
+def test_every_name_makes_one(name: str) -> None:
+    (link,) = create_reranker(name).links
+    assert callable(link.rerank)
+
+
+def test_what_the_names_mean() -> None:
+    assert create_reranker("knn").rerank(RANKING, Context()) is RANKING
+    assert create_reranker("aqe").links == (QueryExpansion(),)
+    assert create_reranker("sort").links == (TwoStage(insert=False),)
+    assert create_reranker("two-stage").links == (TwoStage(),)
+    assert create_reranker("default").links == (GatedTwoStage(),)
+
+
+def test_several_joined_by_commas() -> None:
+    assert create_reranker("aqe, two-stage").links == (QueryExpansion(), TwoStage())
+
+
+@pytest.mark.parametrize("names", ["best", "knn,best", "", "knn,", "KNN"])
+def test_an_unknown_name_lists_those_there_are(names: str) -> None:
+    with pytest.raises(InputError, match=r"no re-ranker is called .*there are: .*knn.*default"):
+        create_reranker(names)
+
+
+def test_what_a_link_lacks_is_said() -> None:
+    with pytest.raises(InputError, match="query votes"):
+        create_reranker("knn,two-stage").rerank(RANKING, Context())
