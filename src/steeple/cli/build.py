@@ -9,7 +9,7 @@ import typer
 
 from steeple.cli import options
 from steeple.cli.adding import report_json, show_report
-from steeple.cli.console import console, emit_json, shown_progress
+from steeple.cli.console import console, emit_json, program, shown_progress
 
 __all__ = ["build"]
 
@@ -49,4 +49,4 @@ def build(
             emit_json(report_json(places, report))
         else:
             show_report(places, report)
-            console.print(f"try: steeple search {out} PHOTO")
+            console.print(f"try: {program()} search {out} PHOTO")

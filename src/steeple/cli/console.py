@@ -7,9 +7,11 @@ string is ever read as markup here; what is to be coloured comes as a `rich.text
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -30,7 +32,7 @@ from rich.text import Text
 
 from steeple.progress import Progress
 
-__all__ = ["console", "emit_json", "errors", "show_table", "shown_progress", "sure"]
+__all__ = ["console", "emit_json", "errors", "program", "show_table", "shown_progress", "sure"]
 
 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
 errors = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
@@ -67,6 +69,12 @@ def show_table(table: Table) -> None:
         console.print(table, soft_wrap=False)
     else:
         Console(markup=False, emoji=False, highlight=False, width=_WIDE).print(table)
+
+
+def program() -> str:
+    """How to call this command from here: ``steeple``, or its path if it is not on the PATH."""
+    called = Path(sys.argv[0])
+    return "steeple" if shutil.which("steeple") or called.stem != "steeple" else str(called)
 
 
 def sure(probability: float) -> str:
