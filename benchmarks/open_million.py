@@ -161,7 +161,7 @@ def drop_from_cache(folder: Path) -> None:
 def in_fresh_process(folder: Path) -> dict[str, Any]:
     """Runs `measure` in a process of its own."""
     command = [sys.executable, __file__, "--child", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 

@@ -6,29 +6,24 @@ import errno
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from steeple.collection.learning import FIT_PHOTOS
 from steeple.collection.sources import Photo, Source
 from steeple.collection.store import Image, LocalStore, NewImage
 from steeple.embedding.base import Embedder
 from steeple.embedding.pipeline import Prepared, available_cores, prepare_files
-from steeple.errors import InputError
 from steeple.progress import Progress
 
-__all__ = ["AddReport", "add_photos", "hash_file", "learn_from"]
+__all__ = ["AddReport", "add_photos", "hash_file"]
 
 COMMIT = 256
 """Photos per transaction: what a crash can cost at most, in work to be done again."""
-
-FIT_PHOTOS = 2048
-"""Photos an embedder learns from at most."""
 
 _UNCOMMITTED = 4 * FIT_PHOTOS  # more photos than can be on their way to a commit
 _LOOK_AHEAD = 64  # photos hashed and looked up together
@@ -131,42 +126,6 @@ def add_photos(
     return report
 
 
-def learn_from(
-    embedder: Embedder, source: Source, *, workers: int | None, seed: int, progress: Progress
-) -> tuple[Embedder, dict[Path, Prepared]]:
-    """Fits an embedder on a random sample of a source.
-
-    Returns:
-        The fitted embedder, and what was prepared for it by path, so that `add_photos` need not
-        do it again.
-
-    Raises:
-        InputError: if there is nothing to learn from.
-    """
-    paths = _sample((photo.path for photo in source), FIT_PHOTOS, seed)
-    learned: dict[Path, Prepared] = {}
-    for result in prepare_files(paths, embedder.prepare, embedder.max_side, workers=workers):
-        learned[result.path] = result
-        progress("learn", len(learned), len(paths))
-    usable = [result.result for result in learned.values() if result.error is None]
-    if learned and not usable:
-        first = next(iter(learned.values()))
-        raise InputError(f"none of {len(learned)} photos can be read, the first: {first.error}")
-    return embedder.fit(usable, seed=seed), learned
-
-
-def _sample(paths: Iterable[Path], size: int, seed: int) -> list[Path]:
-    """A uniform sample without replacement, in the order of the paths (reservoir sampling)."""
-    random = np.random.default_rng(seed)
-    kept: list[tuple[int, Path]] = []
-    for number, path in enumerate(paths):
-        if number < size:
-            kept.append((number, path))
-        elif (place := int(random.integers(number + 1))) < size:
-            kept[place] = (number, path)
-    return [path for _, path in sorted(kept)]
-
-
 def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterator[_Candidate]:
     """Decides for each photo whether it is new; what is not is dealt with on the spot."""
     # Content and ids met in this call and perhaps not committed yet; older ones the store knows.
@@ -226,7 +185,9 @@ def _settle(
     known = store.find([image for image, _ in doubles])
     moved = [(i, path) for i, path in doubles if i in known and not Path(known[i].path).exists()]
     for photo, image in pairs:
-        landmark = photo.landmark or image.landmark
+        # The name of a folder is a guess, and no reason to forget what is known.
+        guessed = image.landmark is not None and not photo.label_given
+        landmark = image.landmark if guessed else photo.landmark or image.landmark
         role = photo.role | image.role
         if (landmark, role) != (image.landmark, image.role):
             labels.append((image.id, landmark, role))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,23 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from steeple.collection.adding import AddReport, add_photos, learn_from
+from steeple.collection.adding import AddReport
 from steeple.collection.answers import answer, name_photos
 from steeple.collection.cohort import Cohort
 from steeple.collection.columns import INDEX, TRAINING
-from steeple.collection.embedders import keep_embedder, stored_embedder
+from steeple.collection.embedders import stored_embedder
 from steeple.collection.hits import Hits, Recognition
+from steeple.collection.intake import bring_votes_up_to_date, take_in
 from steeple.collection.sources import list_photos, read_source
 from steeple.collection.statistics import describe
-from steeple.collection.store import Image, LocalStore
+from steeple.collection.store import Image, LocalStore, clear_folder
 from steeple.collection.view import View
 from steeple.collection.voters import VOTERS
-from steeple.collection.votes import refresh_votes, stored_calibration
+from steeple.collection.votes import stored_calibration
 from steeple.embedding.base import RGB, Embedder, create_embedder
-from steeple.embedding.pipeline import Prepared, embed_files
+from steeple.embedding.pipeline import embed_files
 from steeple.errors import InputError
 from steeple.images import read_image
-from steeple.progress import Progress, Stopwatch, silent
+from steeple.progress import Progress, silent
 from steeple.retrieval.neighbors import as_descriptors
 from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import Floats
@@ -101,6 +101,7 @@ class Collection:
         Raises:
             SteepleError: what `create` and `add` raise.
         """
+        was_there = Path(folder).exists()
         places = cls.create(folder, embedder=embedder, seed=seed)
         try:
             return places, places.add(source, landmarks, **options)
@@ -108,7 +109,7 @@ class Collection:
             empty = len(places) == 0
             places.close()
             if empty:
-                shutil.rmtree(folder)
+                clear_folder(places.folder, remove=not was_there)
             raise
 
     @classmethod
@@ -210,35 +211,10 @@ class Collection:
             landmark_ids=landmark_ids,
             prefix=prefix,
         )
-        clock = Stopwatch()
         with self._store.writing():
-            learned: dict[Path, Prepared] = {}
-            fits = self.embedder.learned_from is None
-            if fits:
-                with clock.stage("learn"):
-                    embedder, learned = learn_from(
-                        self.embedder,
-                        photos,
-                        workers=workers,
-                        seed=self._store.setting("seed"),
-                        progress=progress,
-                    )
-                    keep_embedder(self._store, embedder)
-                    self._embedder = embedder
-            with clock.stage("embed"):
-                report = add_photos(
-                    self._store,
-                    self.embedder,
-                    photos,
-                    workers=workers,
-                    progress=progress,
-                    learned=learned,
-                )
-            progress("vote", 0, None)
-            with clock.stage("vote"):
-                report.revoted = self._refresh()
-        report.learned_from = self.embedder.learned_from if fits else None
-        report.seconds = clock.seconds
+            report, self._embedder = take_in(
+                self._store, self.embedder, photos, workers=workers, progress=progress
+            )
         return report
 
     def remove(self, ids: Iterable[str]) -> int:
@@ -403,7 +379,7 @@ class Collection:
                         f"{self.folder} has no image {unknown[0]!r}{more}; nothing was changed"
                     )
                 yield images
-            self._refresh()
+            bring_votes_up_to_date(self._store)
 
     def _fitted(self) -> Embedder:
         if self.embedder.learned_from is None:
@@ -411,10 +387,3 @@ class Collection:
                 f"{self.folder} is empty; add photos with: steeple add {self.folder} PHOTOS"
             )
         return self.embedder
-
-    def _refresh(self) -> int:
-        return refresh_votes(
-            self._store,
-            k=self._store.setting("vote_neighbours"),
-            seed=self._store.setting("seed"),
-        )

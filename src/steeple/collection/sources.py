@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steeple.collection.columns import INDEX, TRAINING
@@ -14,6 +15,8 @@ from steeple.errors import InputError, LabelError, NothingToDoError
 from steeple.images import is_photo
 
 __all__ = ["Photo", "Source", "list_photos", "read_labels", "read_source"]
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,14 @@ class Photo:
         path: where it lies.
         role: 1 training, 2 index, 3 both.
         landmark: its label, or None.
+        label_given: whether a table gives the label, not the name of a folder.
     """
 
     id: str
     path: Path
     role: int
     landmark: str | None
+    label_given: bool = True
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Source:
         """The photos in a fixed order."""
         photos = _gldv2(self.gldv2, self.landmark_ids) if self.gldv2 else self._folder()
         for photo in photos:
-            yield Photo(self.prefix + photo.id, photo.path, photo.role, photo.landmark)
+            yield replace(photo, id=self.prefix + photo.id)
 
     def _folder(self) -> Iterator[Photo]:
         for path, name in _walk(self.root):
@@ -69,7 +74,8 @@ class Source:
             else:
                 folder, _, rest = name.partition("/")
                 landmark = folder if rest and "/" not in rest else None
-            yield Photo(name, path, INDEX | TRAINING if landmark else INDEX, landmark)
+            role = INDEX | TRAINING if landmark else INDEX
+            yield Photo(name, path, role, landmark, label_given=self.labels is not None)
 
 
 def read_source(
@@ -233,12 +239,16 @@ def _walk(root: Path) -> Iterator[tuple[Path, str]]:
         if is_photo(root):
             yield root, root.name
         return
-    for folder, folders, files in os.walk(root):
+    for folder, folders, files in os.walk(root, onerror=_unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(folder, name)
             if is_photo(path):
                 yield path, path.relative_to(root).as_posix()
+
+
+def _unreadable(error: OSError) -> None:
+    _LOG.warning("%s: left out, it cannot be listed: %s", error.filename, error.strerror)
 
 
 def _gldv2(tables: GldV2, landmark_ids: bool) -> Iterator[Photo]:

@@ -25,7 +25,7 @@ from steeple.collection.segments import Segments, checksum, sync_folder
 from steeple.errors import CollectionError, SteepleError, StorageError
 from steeple.retrieval.types import Floats, Ids
 
-__all__ = ["Image", "LocalStore", "NewImage"]
+__all__ = ["Image", "LocalStore", "NewImage", "clear_folder"]
 
 _FULL = "database or disk is full"
 _BATCH = 500  # parameters per query; SQLite's own limit is higher
@@ -172,7 +172,8 @@ class LocalStore:
         """Stores images with their descriptors (n, D); inside a transaction."""
         first = int(self.setting("next_row"))
         self.segments.write(first, descriptors)
-        numbers = {name: self._landmark_number(name) for name in {i.landmark for i in images}}
+        names = dict.fromkeys(image.landmark for image in images)  # numbered as they are met
+        numbers = {name: self._landmark_number(name) for name in names}
         self.connection.executemany(
             "INSERT INTO image (row, id, path, role, landmark, caption, width, height, bytes,"
             " hash, checksum, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
@@ -278,6 +279,22 @@ class LocalStore:
             marks = ",".join("?" * len(part))
             rows = self.connection.execute(f"{_IMAGE} WHERE {column} IN ({marks})", part)
             yield from (Image(*row) for row in rows)
+
+
+def clear_folder(folder: Path, *, remove: bool) -> None:
+    """Takes away a collection that came to nothing.
+
+    Args:
+        folder: the collection, closed.
+        remove: whether the folder itself goes too.
+    """
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if remove:
+        folder.rmdir()
 
 
 _IMAGE = """

@@ -1,0 +1,67 @@
+"""Adding, from the first look at the photos to the last vote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from steeple.collection.adding import AddReport, add_photos
+from steeple.collection.embedders import keep_embedder
+from steeple.collection.learning import learn_from
+from steeple.collection.sources import Source
+from steeple.collection.store import LocalStore
+from steeple.collection.votes import refresh_votes
+from steeple.embedding.base import Embedder
+from steeple.embedding.pipeline import Prepared
+from steeple.progress import Progress, Stopwatch
+
+__all__ = ["bring_votes_up_to_date", "take_in"]
+
+
+def take_in(
+    store: LocalStore,
+    embedder: Embedder,
+    source: Source,
+    *,
+    workers: int | None,
+    progress: Progress,
+) -> tuple[AddReport, Embedder]:
+    """Learns where nothing was learned yet, adds what is new, and lets it vote.
+
+    Args:
+        store: the collection; the caller holds its write lock.
+        embedder: what describes its photos, fitted or not.
+        source: the photos.
+        workers: processes that decode and describe; None takes one per core.
+        progress: called with stage, photos done, and their number.
+
+    Returns:
+        What became of the photos, and the embedder, fitted.
+
+    Raises:
+        InputError: if there is nothing to learn from.
+        OSError: if the disk is full or fails; what was committed stays.
+    """
+    clock = Stopwatch()
+    learned: dict[Path, Prepared] = {}
+    fits = embedder.learned_from is None
+    if fits:
+        with clock.stage("learn"):
+            embedder, learned = learn_from(
+                embedder, source, workers=workers, seed=store.setting("seed"), progress=progress
+            )
+            keep_embedder(store, embedder)
+    with clock.stage("embed"):
+        report = add_photos(
+            store, embedder, source, workers=workers, progress=progress, learned=learned
+        )
+    progress("vote", 0, None)
+    with clock.stage("vote"):
+        report.revoted = bring_votes_up_to_date(store)
+    report.learned_from = embedder.learned_from if fits else None
+    report.seconds = clock.seconds
+    return report, embedder
+
+
+def bring_votes_up_to_date(store: LocalStore) -> int:
+    """`refresh_votes` with the collection's own settings."""
+    return refresh_votes(store, k=store.setting("vote_neighbours"), seed=store.setting("seed"))
