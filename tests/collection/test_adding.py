@@ -363,3 +363,11 @@ class TestLabelsAgain:
         table.write_text("id,landmark\nabbey/0.jpg,cathedral\n")
         assert add(places, city, table).relabelled == 1
         assert landmarks(places)["abbey/0.jpg"] == "cathedral"
+
+
+def test_doubles_of_an_unreadable_photo_are_unreadable_too(places: Collection, city: Path) -> None:
+    for name in ("broken.jpg", "copy.jpg"):
+        (city / name).write_bytes(b"\xff\xd8\xff no photo")
+    report = add(places, city)
+    assert report.duplicates == []
+    assert [Path(path).name for path, _ in report.failed] == ["broken.jpg", "copy.jpg"]

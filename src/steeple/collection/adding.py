@@ -103,6 +103,7 @@ def add_photos(
     total = sum(1 for _ in source)
     waiting: deque[_Candidate] = deque()
     batch: list[tuple[_Candidate, Prepared]] = []
+    unreadable: set[str] = set()
 
     def fresh() -> Iterator[Path]:
         for candidate in _candidates(store, source, report):
@@ -116,12 +117,19 @@ def add_photos(
             batch.append((candidate, result))
         else:
             report.failed.append((str(candidate.photo.path), str(result.error)))
+            unreadable.add(candidate.photo.id)
         if len(batch) == COMMIT:
             _commit(store, embedder, batch, report)
             batch.clear()
         progress("embed", _done(report) + len(batch), total)
     if batch:
         _commit(store, embedder, batch, report)
+    report.failed += [
+        (double, f"the same file as {first}, which cannot be read")
+        for double, first in report.duplicates
+        if first in unreadable
+    ]
+    report.duplicates = [pair for pair in report.duplicates if pair[1] not in unreadable]
     progress("embed", total, total)
     return report
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -115,6 +116,8 @@ def _in_processes(
 def _start_worker() -> None:
     import cv2
 
+    # Ctrl-C reaches every process of the terminal; the parent is the one that deals with it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # one process per core is parallel enough
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from steeple.collection import Collection
 from steeple.datasets.gldv2 import GldV2
@@ -19,6 +20,8 @@ from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import PAD, UNVOTED, Ranking, Votes
 
 __all__ = ["METHODS", "Evaluation", "Run", "evaluate_gldv2"]
+
+Bools: TypeAlias = npt.NDArray[np.bool_]
 
 METHODS = ("knn", "aqe", "sort", "two-stage", "default")
 """The re-rankers compared unless others are asked for."""
@@ -117,23 +120,20 @@ def evaluate_gldv2(
             "retrieval_solution_v2.1.csv or recognition_solution_v2.1.csv"
         )
     clock = Stopwatch()
-    exists = collection.is_dir() and any(collection.iterdir())
-    places = (
-        Collection.open(collection)
-        if exists
-        else Collection.create(collection, embedder=embedder, seed=seed)
-    )
-    with places:
+    with _open_or_create(collection, embedder, seed) as places:
         ids = _ids_by_name(dataset)
         report = places.add(root, landmark_ids=not ids, workers=workers, progress=progress)
         clock.seconds.update({f"index: {stage}": s for stage, s in report.seconds.items()})
+        photos = [dataset.photo("test", query) for query in dataset.test]
         with clock.stage("queries: embed"):
             queries, errors = embed_files(
-                [dataset.photo("test", query) for query in dataset.test],
+                photos,
                 places.embedder,
                 workers=workers,
                 progress=lambda done, total: progress("queries", done, total),
             )
+        unread = {path for path, _ in errors}
+        blind = np.array([photo in unread for photo in photos])
         with places.view() as view:
             with clock.stage("neighbours"):
                 neighbours = view.search(queries, k)
@@ -143,7 +143,7 @@ def evaluate_gldv2(
             for name, reranker in rerankers.items():
                 progress(name, 0, None)
                 with clock.stage(f"re-rank: {name}"):
-                    rankings[name] = reranker.rerank(neighbours, context)
+                    rankings[name] = _rank_none(reranker.rerank(neighbours, context), blind)
             voted = np.unique(context.need("query_votes").labels)
             names = places.landmark_names(voted.tolist())
             run = Run(
@@ -151,11 +151,14 @@ def evaluate_gldv2(
                 places.index_ids(),
                 dataset.test,
                 rankings,
-                context.need("query_beliefs"),
+                _vote_for_none(context.need("query_beliefs"), blind),
                 context.need("index_beliefs"),
                 {label: ids.get(name, name) for label, name in names.items()},
             )
-            votes = {"votes": context.need("query_votes"), "default": run.beliefs}
+            votes = {
+                "votes": _vote_for_none(context.need("query_votes"), blind),
+                "default": run.beliefs,
+            }
         failed = report.failed + [(str(path), str(error)) for path, error in errors]
         return _score(run, votes, len(view.columns.training), clock.seconds, failed), run
 
@@ -164,6 +167,24 @@ def _ids_by_name(dataset: GldV2) -> dict[str, str]:
     """Landmark name -> id, so that the collection shows names; empty if two landmarks share one."""
     ids = {name: landmark for landmark, name in dataset.names.items()}
     return ids if len(ids) == len(dataset.names) else {}
+
+
+def _open_or_create(folder: Path, embedder: str, seed: int) -> Collection:
+    if folder.is_dir() and any(folder.iterdir()):
+        return Collection.open(folder)
+    return Collection.create(folder, embedder=embedder, seed=seed)
+
+
+def _rank_none(ranking: Ranking, blind: Bools) -> Ranking:
+    """A ranking without answers to the queries that could not be read: they find nothing."""
+    return Ranking(np.where(blind[:, None], PAD, ranking.ids), ranking.scores)
+
+
+def _vote_for_none(votes: Votes, blind: Bools) -> Votes:
+    """Votes without those on the queries that could not be read."""
+    return Votes(
+        np.where(blind, UNVOTED, votes.labels), np.where(blind, np.float32(0), votes.scores)
+    )
 
 
 def _score(

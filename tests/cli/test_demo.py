@@ -1,0 +1,43 @@
+"""steeple demo: everything at once, and once more."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("demo") / "[red]demo"
+
+
+def test_shows_everything_and_says_what_to_try(steeple, out, monkeypatch):
+    opened = []
+    monkeypatch.setattr("typer.launch", opened.append)
+    ran = steeple("demo", "--out", out, "--photos", 12, "--workers", 1, "--open")
+    assert ran.code == 0
+    assert "A toy city: 12 photos" in ran.out
+    assert "mAP@100" in ran.out
+    assert f"report: {out}/report.html" in ran.out
+    assert opened == [str(out / "report.html")]
+    tried = next(line for line in ran.out.splitlines() if line.startswith("try: "))
+    words = tried.removeprefix("try: steeple ").removesuffix(" --open").split()
+    assert steeple(*words).code == 0
+
+
+def test_can_be_made_anew(steeple, out):
+    words = ["demo", "--out", out, "--photos", 10, "--workers", 1, "--json"]
+    ran = steeple(*words)
+    assert ran.code == 0
+    assert ran.json["report"] == str(out / "report.html")
+    assert ran.json["collection"] == str(out / "places")
+    assert set(ran.json["retrieval"]) >= {"knn", "two-stage", "default"}
+    assert "rendering the city: 10 of 10" in ran.err
+
+
+def test_refuses_what_it_cannot_use(steeple, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    steeple("demo", "--out", tmp_path / "mine").refused(2, "mine is not empty", "--out")
+    assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
+    steeple("demo", "--out", tmp_path / "a", "--seed", "-1").refused(2, "seed is -1")
+    steeple("demo", "--out", tmp_path / "mine" / "letter.txt" / "x").refused(3, "letter.txt/x")

@@ -1,0 +1,207 @@
+"""An evaluation as a report: small runs made by hand, so that every tile can be told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from steeple.datasets.gldv2 import GldV2
+from steeple.evaluation import Evaluation, Run
+from steeple.report import write_evaluation_report
+from steeple.report.comparison import evaluation_report
+from steeple.retrieval.types import Ranking, Votes
+
+INDEX = [f"i{number}" for number in range(6)]
+# Query -> what is to be found. "won" gains by re-ranking, "lost" loses, "same" does not move;
+# "stranger" shows nothing that could be found.
+SOLUTION = {"won": ["i1", "i5"], "lost": ["i0"], "same": ["i2"], "stranger": []}
+KNN = {
+    "won": [0, 1, 2, 3],
+    "lost": [0, 1, 2, 3],
+    "same": [2, 3, 4, -1],
+    "stranger": [3, 4, -1, -1],
+}
+DEFAULT = KNN | {"won": [1, 5, 0, 2], "lost": [1, 0, 2, 3]}
+
+
+def make_run(*methods):
+    queries = list(SOLUTION)
+    dataset = GldV2(
+        root=Path("city"),
+        train={},
+        index=INDEX,
+        index_landmarks=dict.fromkeys(INDEX, "2") | {"i1": "1", "i5": "1", "i4": "3"},
+        test=queries,
+        retrieval_solution=SOLUTION,
+        recognition_solution={"won": ["1"], "same": []},
+        usage=dict.fromkeys(queries, "Public"),
+        recognition_usage=dict.fromkeys(queries, "Public"),
+        names={"1": "Town_Hall", "2": "Old Mill"},
+    )
+    rankings = {}
+    for method in methods or ("knn", "default"):
+        found = DEFAULT if method == "default" else KNN
+        ids = np.array([found[query] for query in queries])
+        rankings[method] = Ranking(ids, np.tile([1, 0.7, 0.4, 0.1], (len(queries), 1)))
+    return Run(
+        dataset,
+        INDEX,
+        queries,
+        rankings,
+        Votes(np.array([7, 8, -1, 8]), np.array([0.9, 0.3, 0.0, 0.8])),
+        Votes(np.array([7, 7, 8, 8, 8, 7]), np.linspace(0, 1, 6)),
+        {7: "1", 8: "2"},
+    )
+
+
+EVALUATION = Evaluation(
+    dataset="gldv2",
+    sizes={"training": 1000, "index": 6, "queries": 4, "scored": 3},
+    retrieval={"knn": {"public": 1.0, "private": None, "all": 3.0}},
+    recognition={"votes": {"gap": 4.0, "public": 5.0, "private": None}},
+    seconds={"embed": 1.25, "vote": 2.5},
+)
+
+
+def report(run=None, samples=12):
+    return evaluation_report(
+        EVALUATION, run or make_run(), title="T", subtitle="S", samples=samples
+    )
+
+
+def sample(query, samples=12):
+    return next(s for s in report(samples=samples).samples if s.id == query)
+
+
+def test_facts_and_tables():
+    made = report()
+    assert (made.title, made.subtitle) == ("T", "S")
+    assert made.facts == (
+        ("training photos", "1,000"),
+        ("index photos", "6"),
+        ("queries", "4"),
+        ("scored queries", "3"),
+        ("seconds in all", "3.8"),
+    )
+    retrieval, recognition = made.tables
+    assert retrieval.columns == recognition.columns == ("public", "private", "all")
+    assert retrieval.rows == (("knn", (1.0, None, 3.0)),)
+    assert recognition.rows == (("votes", (5.0, None, 4.0)),)
+
+
+def test_every_query_is_shown_once_where_there_is_room():
+    shown = [s.id for s in report().samples]
+    assert sorted(shown) == sorted(SOLUTION)
+    assert shown[0] == "won"
+
+
+@pytest.mark.parametrize("samples", [0, 1, 2, 3, 4])
+def test_no_more_than_asked_for(samples):
+    assert len(report(samples=samples).samples) == samples
+
+
+def test_few_samples_are_of_every_kind():
+    """Gained, lost, unmoved and strangers, however many there are of one kind."""
+    solution = {f"won{n}": SOLUTION["won"] for n in range(20)} | SOLUTION
+    queries = list(solution)
+    knn = {q: KNN["won" if q.startswith("won") else q] for q in queries}
+    default = {q: DEFAULT["won" if q.startswith("won") else q] for q in queries}
+    run = make_run()
+    votes = Votes(np.full(len(queries), -1), np.zeros(len(queries)))
+    scores = np.zeros((len(queries), 4))
+    run = Run(
+        GldV2(**{**vars(run.dataset), "test": queries, "retrieval_solution": solution}),
+        INDEX,
+        queries,
+        {
+            "knn": Ranking(np.array([knn[q] for q in queries]), scores),
+            "default": Ranking(np.array([default[q] for q in queries]), scores),
+        },
+        votes,
+        run.index_beliefs,
+        run.names,
+    )
+    shown = [s.id for s in report(run, samples=6).samples]
+    assert len(shown) == len(set(shown)) == 6
+    assert {"lost", "same", "stranger"} <= set(shown)
+    assert shown[:3] == ["won0", "won1", "won2"]
+
+
+def test_without_both_methods_there_are_no_samples():
+    assert report(make_run("knn", "aqe")).samples == ()
+
+
+def test_tiles_tell_what_is_right_and_how_it_came_there():
+    knn, default = sample("won").rows
+    assert (knn.title, default.title) == ("knn", "default")
+    assert [tile.id for tile in default.tiles] == ["i1", "i5", "i0", "i2"]
+    assert [tile.mark for tile in default.tiles] == ["right", "right", "wrong", "wrong"]
+    assert [tile.origin for tile in default.tiles] == [
+        "sorted",
+        "inserted",
+        "retrieved",
+        "retrieved",
+    ]
+    assert [tile.moved for tile in default.tiles] == [1, None, -2, -1]
+    assert [tile.landmark for tile in default.tiles] == [
+        "Town Hall",
+        "Town Hall",
+        "Old Mill",
+        "Old Mill",
+    ]
+    assert [tile.probability for tile in default.tiles] == pytest.approx([0.2, 1.0, 0.0, 0.4])
+    assert [tile.score for tile in default.tiles] == pytest.approx([1, 0.7, 0.4, 0.1])
+    assert default.tiles[0].photo == Path("city/index/i/1/i1.jpg")
+    assert {tile.origin for tile in knn.tiles} == {"retrieved"}
+    assert {tile.moved for tile in knn.tiles} == {0}
+
+
+def test_precision_of_each_row():
+    precisions = {s.id: [row.average_precision for row in s.rows] for s in report().samples}
+    assert precisions == {
+        "won": pytest.approx([25, 100]),  # (1/2) / 2 and (1 + 1) / 2
+        "lost": pytest.approx([100, 50]),
+        "same": pytest.approx([100, 100]),
+        "stranger": [None, None],
+    }
+
+
+def test_pads_are_no_tiles():
+    assert [[tile.id for tile in row.tiles] for row in sample("same").rows] == [
+        ["i2", "i3", "i4"]
+    ] * 2
+    assert sample("same").rows[0].tiles[2].landmark == "3"  # one that has no name
+
+
+def test_truth_and_answer():
+    assert sample("won").truth == "Town Hall"  # from the solution of recognition
+    assert sample("lost").truth == "Old Mill"  # from what it should find
+    assert sample("stranger").truth is None
+    assert sample("won").answer == "Town Hall"
+    assert sample("won").confidence == pytest.approx(0.9)
+    assert sample("lost").answer is None  # not likely enough
+    assert sample("same").answer is None  # nobody voted
+    assert sample("stranger").answer == "Old Mill"
+
+
+def test_long_rankings_are_cut():
+    wide = make_run()
+    ids = np.tile(np.arange(6), (4, 4))[:, :24]
+    ids = np.array([list(dict.fromkeys(row)) + [-1] * 18 for row in ids.tolist()])
+    scores = np.zeros(ids.shape)
+    rankings = {"knn": Ranking(ids, scores), "default": Ranking(ids, scores)}
+    run = Run(
+        wide.dataset, wide.index, wide.queries, rankings, wide.beliefs, wide.index_beliefs,
+        wide.names,
+    )  # fmt: skip
+    assert all(len(row.tiles) <= 10 for s in report(run).samples for row in s.rows)
+
+
+def test_it_becomes_a_page(tmp_path):
+    page = write_evaluation_report(report(), tmp_path / "report.html")
+    text = page.read_text(encoding="utf-8")
+    for query in SOLUTION:
+        assert query in text
+    assert "Town Hall" in text
