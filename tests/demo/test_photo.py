@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from steeple.demo.conditions import HOURS, WEATHERS, make_conditions
+from steeple.demo.around.conditions import HOURS, WEATHERS, make_conditions
+from steeple.demo.around.views import picture_size
 from steeple.demo.photo import NO_LANDMARK, Photo, take
-from steeple.demo.views import picture_size
 
 
 def decode(data):

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.demo.landmarks import kind_of, name_of
 from steeple.demo.photo import NO_LANDMARK
+from steeple.demo.places.landmarks import kind_of, name_of
 from steeple.demo.plan import make_plan
 
 

@@ -7,20 +7,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from steeple.demo import lens
-from steeple.demo.clutter import scatter, visitors
-from steeple.demo.conditions import draw_conditions
-from steeple.demo.exposure import OVERSAMPLING, Shot, outdoors
-from steeple.demo.ground import Layer
-from steeple.demo.interiors import build_room
-from steeple.demo.landmarks import Landmark, build_landmark, kind_of
-from steeple.demo.mesh import Mesh, join, stack
-from steeple.demo.neighbours import surroundings
-from steeple.demo.rooms import Room
-from steeple.demo.scene import Canvas
-from steeple.demo.strangers import stranger
-from steeple.demo.texture import Pixels
-from steeple.demo.views import exterior_view, picture_size, room_view
+from steeple.demo.around.clutter import scatter, visitors
+from steeple.demo.around.conditions import draw_conditions
+from steeple.demo.around.ground import Layer
+from steeple.demo.around.neighbours import surroundings
+from steeple.demo.around.strangers import stranger
+from steeple.demo.around.views import exterior_view, picture_size, room_view
+from steeple.demo.inside.interiors import build_room
+from steeple.demo.inside.rooms import Room
+from steeple.demo.places.landmarks import Landmark, build_landmark, kind_of
+from steeple.demo.render import lens
+from steeple.demo.render.exposure import OVERSAMPLING, Shot, outdoors
+from steeple.demo.render.mesh import Mesh, join, stack
+from steeple.demo.render.scene import Canvas
+from steeple.demo.render.texture import Pixels
 
 NO_LANDMARK = -1
 

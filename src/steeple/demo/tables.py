@@ -6,8 +6,8 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from steeple.demo.landmarks import name_of
 from steeple.demo.photo import NO_LANDMARK
+from steeple.demo.places.landmarks import name_of
 from steeple.demo.plan import Entry, Plan
 
 

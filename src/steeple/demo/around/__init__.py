@@ -1,0 +1,1 @@
+"""What surrounds a landmark: weather, ground, houses, people, and other views."""

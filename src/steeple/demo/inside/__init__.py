@@ -1,0 +1,1 @@
+"""Interiors, which share nothing visible with the outside."""

@@ -1,0 +1,1 @@
+"""What walls look like: a board to draw on in metres, and what is drawn there."""

@@ -1,0 +1,1 @@
+"""The landmarks: sixteen kinds of buildings, and their names."""

@@ -1,0 +1,1 @@
+"""A small renderer: camera, meshes, textures, a depth buffer, the lens."""
