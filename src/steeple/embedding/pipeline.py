@@ -6,9 +6,12 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -90,18 +93,27 @@ def _in_processes(
     # loky rather than multiprocessing: its workers do not import the caller's main script, so a
     # plain script without an `if __name__ == "__main__"` guard works, and it notices their death.
     from loky import ProcessPoolExecutor
+    from loky.backend import resource_tracker as lokys
 
+    # Helper processes of the libraries. Starting, they would let interrupts through again.
+    resource_tracker.ensure_running()
+    lokys.ensure_running()
     executor = ProcessPoolExecutor(max_workers=workers, initializer=_start_worker)
     finished = False
+
+    def submit(chunk: Sequence[Path]) -> Future[list[Prepared]]:
+        with _interrupts_held_back():  # the first call starts the workers
+            future: Future[list[Prepared]] = executor.submit(
+                _prepare_chunk, chunk, prepare, max_side
+            )
+        return future
+
     try:
-        waiting = deque(
-            executor.submit(_prepare_chunk, chunk, prepare, max_side)
-            for chunk in islice(chunks, workers * _AHEAD)
-        )
+        waiting = deque(submit(chunk) for chunk in islice(chunks, workers * _AHEAD))
         while waiting:
             results = waiting.popleft().result()
             for chunk in islice(chunks, 1):
-                waiting.append(executor.submit(_prepare_chunk, chunk, prepare, max_side))
+                waiting.append(submit(chunk))
             yield from results
         finished = True
     except BrokenProcessPool as error:
@@ -113,11 +125,22 @@ def _in_processes(
         executor.shutdown(wait=True, kill_workers=not finished)
 
 
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Holds Ctrl-C back, and for good in the processes that are started meanwhile.
+
+    It reaches every process of a terminal, and this one is the one to deal with it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start_worker() -> None:
     import cv2
 
-    # Ctrl-C reaches every process of the terminal; the parent is the one that deals with it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # one process per core is parallel enough
 
 
