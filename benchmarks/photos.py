@@ -1,8 +1,8 @@
 """Retrieval and recognition on a folder of photographs in GLD-v2 layout, whole and by city.
 
 The figures asked for: knn at 42 mAP@100 or more on all scored queries, and default never below knn,
-on the whole and on each city. Cities are told apart by a table of landmark names, because the
-layout does not know them; without one, only the whole is shown.
+on the whole and on each city. The layout knows no cities; they are told apart by the names of their
+landmarks, which are those of the photographs the figures were asked for.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ SETTINGS = (
     "seed",
     "vote_neighbours",
     "calibration",
+    "training_size",
     "uncalibrated_changes",
     "cohort",
 )

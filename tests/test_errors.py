@@ -43,7 +43,6 @@ def test_parents_and_exit_codes(name):
 
 def test_they_are_what_python_calls_them():
     assert issubclass(errors.InputError, ValueError)
-    assert issubclass(errors.MissingExtraError, ImportError)
     assert issubclass(errors.StorageError, OSError)
 
 

@@ -7,7 +7,6 @@
     │   └── CollectionError         a folder is no collection, damaged, locked, of another format
     ├── NothingToDoError            there was no work: no photos in the folder   (exit code 1)
     └── MachineError                the machine lacks something                  (exit code 3)
-        ├── MissingExtraError       an optional library is not installed
         └── StorageError            no space, no permission, a read-only disk
 
 A message is one line that names what is wrong, why, and the way out. The command line prints it as
@@ -22,7 +21,6 @@ __all__ = [
     "InputError",
     "LabelError",
     "MachineError",
-    "MissingExtraError",
     "NothingToDoError",
     "SteepleError",
     "StorageError",
@@ -61,10 +59,6 @@ class MachineError(SteepleError):
     """The machine lacks what the work needs."""
 
     exit_code = 3
-
-
-class MissingExtraError(MachineError, ImportError):
-    """An optional library is not installed; the message says which extra brings it."""
 
 
 class StorageError(MachineError, OSError):

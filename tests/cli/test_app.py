@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from steeple import Collection, __version__
-from steeple.errors import MissingExtraError, NothingToDoError, StorageError
+from steeple.errors import NothingToDoError, StorageError
 
 VERBS = ("demo", "build", "add", "remove", "search", "recognize", "evaluate", "doctor")
 
@@ -95,7 +95,6 @@ def test_debug_behind_two_dashes_is_a_photo(steeple, built):
     ("error", "code", "said"),
     [
         (NothingToDoError("no photo\nthere"), 1, "no photo there"),
-        (MissingExtraError("needs torch; pip install 'steeple[torch]'"), 3, "steeple[torch]"),
         (StorageError("the disk is full"), 3, "full"),
         (OSError(28, "No space left on device", "/places/x"), 3, "/places/x: No space left"),
         (MemoryError(), 3, "memory"),

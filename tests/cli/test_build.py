@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from steeple import Collection
 
 # A build that commits every 4 photos, says so, and is then slow enough to be interrupted.
 SLOW = """
-import sys, time
+import signal, sys, time
+# A test that itself runs in the background was started with interrupts ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import steeple.collection.adding as adding
 commit = adding._commit
 def slowly(*arguments):
@@ -89,7 +92,7 @@ def test_what_is_left_out_is_named_literally(steeple, photos, tmp_path):
     assert "  and 2 more; --json names all" in ran.out
     assert "[x][red]b[bold]:cat:.jpg" in ran.out
     assert "the same photo as [x]" in ran.out
-    assert f"steeple search {out} PHOTO" in ran.out
+    assert f"steeple search {shlex.quote(str(out))} PHOTO" in ran.out
 
 
 def test_refuses_what_it_cannot_use(steeple, city, built, tmp_path):

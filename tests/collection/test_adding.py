@@ -165,7 +165,7 @@ class TestASecondTime:
         elsewhere = city.rename(tmp_path / "elsewhere")
         report = add(places, elsewhere)
         assert (report.added, report.unchanged, report.moved) == (0, 14, 14)
-        assert not report.changed
+        assert report.changed  # of place, which is worth a zero exit code
         assert places["abbey/0.jpg"].path == str(elsewhere / "abbey" / "0.jpg")
         assert add(places, elsewhere).moved == 0
 
@@ -371,3 +371,40 @@ def test_doubles_of_an_unreadable_photo_are_unreadable_too(places: Collection, c
     report = add(places, city)
     assert report.duplicates == []
     assert [Path(path).name for path, _ in report.failed] == ["broken.jpg", "copy.jpg"]
+
+
+class TestLabelsOfDoublesAndChanges:
+    def test_a_changed_file_keeps_its_given_label(
+        self, places: Collection, city: Path, tmp_path: Path, write: Write
+    ) -> None:
+        table = tmp_path / "labels.csv"
+        table.write_text("id,landmark\nstreet.jpg,market\n")
+        add(places, city, table)
+        write(city / "street.jpg", 999)
+        assert add(places, city).replaced == 1
+        assert landmarks(places)["street.jpg"] == "market"
+        assert places["street.jpg"].role == 3
+
+    def test_sorting_photos_into_folders_labels_them(self, places: Collection, city: Path) -> None:
+        add(places, city)
+        (city / "market").mkdir()
+        (city / "street.jpg").rename(city / "market" / "street.jpg")
+        report = add(places, city)
+        assert (report.relabelled, report.moved, report.changed) == (1, 1, True)
+        assert landmarks(places)["street.jpg"] == "market"
+        assert places["street.jpg"].role == 3
+
+    def test_a_copy_in_a_folder_labels_an_original_of_the_same_call(
+        self, places: Collection, city: Path
+    ) -> None:
+        (city / "market").mkdir()
+        (city / "market" / "copy.jpg").write_bytes((city / "street.jpg").read_bytes())
+        report = add(places, city)
+        assert report.duplicates == [("market/copy.jpg", "street.jpg")]
+        assert landmarks(places)["street.jpg"] == "market"
+
+    def test_a_copy_does_not_overrule_a_label(self, places: Collection, city: Path) -> None:
+        (city / "market").mkdir()
+        (city / "market" / "copy.jpg").write_bytes((city / "abbey" / "0.jpg").read_bytes())
+        add(places, city)
+        assert landmarks(places)["abbey/0.jpg"] == "abbey"

@@ -26,6 +26,7 @@ def show_report(places: Collection, report: AddReport) -> None:
         "added": report.added,
         "replaced": report.replaced,
         "relabelled": report.relabelled,
+        "moved": report.moved,
         "there already": report.unchanged,
     }
     said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)

@@ -9,7 +9,7 @@ import typer
 
 from steeple.cli import options
 from steeple.cli.adding import report_json, show_report
-from steeple.cli.console import console, emit_json, program, shown_progress
+from steeple.cli.console import command, console, emit_json, shown_progress
 
 __all__ = ["build"]
 
@@ -27,8 +27,8 @@ def build(
 ) -> None:
     """Build a collection from photos.
 
-    Photos that cannot be read are left out and listed at the end. After an interruption, go on
-    with `steeple add`.
+    Photos that cannot be read are left out and listed at the end. An interruption keeps what was
+    committed: go on with `steeple add`. Before the first commit, nothing is left.
     """
     from steeple.collection import Collection
 
@@ -49,4 +49,4 @@ def build(
             emit_json(report_json(places, report))
         else:
             show_report(places, report)
-            console.print(f"try: {program()} search {out} PHOTO")
+            console.print("try:", command("search", out, "PHOTO"))

@@ -7,6 +7,7 @@ string is ever read as markup here; what is to be coloured comes as a `rich.text
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from rich.text import Text
 
 from steeple.progress import Progress
 
-__all__ = ["console", "emit_json", "errors", "program", "show_table", "shown_progress", "sure"]
+__all__ = ["command", "console", "emit_json", "errors", "show_table", "shown_progress", "sure"]
 
 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
 errors = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
@@ -71,10 +72,15 @@ def show_table(table: Table) -> None:
         Console(markup=False, emoji=False, highlight=False, width=_WIDE).print(table)
 
 
-def program() -> str:
-    """How to call this command from here: ``steeple``, or its path if it is not on the PATH."""
+def command(*words: object) -> str:
+    """A command line of ours that can be pasted into this shell.
+
+    Args:
+        words: what follows the command's name.
+    """
     called = Path(sys.argv[0])
-    return "steeple" if shutil.which("steeple") or called.stem != "steeple" else str(called)
+    found = shutil.which("steeple") is not None or called.stem != "steeple"
+    return shlex.join(["steeple" if found else str(called), *(str(word) for word in words)])
 
 
 def sure(probability: float) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, program, shown_progress, sure
+from steeple.cli.console import command, console, emit_json, shown_progress, sure
 from steeple.cli.evaluate import show_evaluation
 
 __all__ = ["demo"]
@@ -56,6 +56,6 @@ def demo(
         console.print(f"one search: {tour.query.name}: {answer}")
         done = (f"done in {tour.seconds:.0f} s", "bold")
         console.print(Text.assemble(done, f"; report: {tour.report}"))
-        console.print(f"try: {program()} search {tour.collection} {tour.query} --open")
+        console.print("try:", command("search", tour.collection, tour.query, "--open"))
     if open_:
         typer.launch(str(tour.report.absolute()))

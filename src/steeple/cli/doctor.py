@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, show_table, shown_progress
+from steeple.cli.console import command, console, emit_json, show_table, shown_progress
 from steeple.errors import InputError
 
 __all__ = ["doctor"]
@@ -60,6 +60,6 @@ def doctor(
         verdict = ("healthy", "green") if diagnosis.healthy else ("damaged", "red")
         console.print(Text.assemble(f"{diagnosis.images:,} images checked: ", verdict))
         if not diagnosis.healthy and not repair:
-            console.print(f"repair: steeple doctor --collection {collection} --repair")
+            console.print("repair:", command("doctor", "--collection", collection, "--repair"))
     if not diagnosis.healthy:
         raise typer.Exit(1)

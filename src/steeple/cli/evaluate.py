@@ -34,7 +34,8 @@ def evaluate(
         Dataset, typer.Option("--dataset", help="The layout of the folder.")
     ] = Dataset.GLDV2,
     methods: Annotated[
-        str, typer.Option("--methods", help="The re-rankers to compare, joined by commas.")
+        str,
+        typer.Option("--methods", help="What to compare, by commas; + makes chains: aqe+sort."),
     ] = "knn,aqe,sort,two-stage,default",
     collection: Annotated[
         Path | None,

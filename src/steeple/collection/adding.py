@@ -23,7 +23,7 @@ from steeple.progress import Progress
 __all__ = ["AddReport", "add_photos", "hash_file"]
 
 COMMIT = 256
-"""Photos per transaction: what a crash can cost at most, in work to be done again."""
+"""Photos per transaction: what a crash costs at most, once the embedder has learned."""
 
 _UNCOMMITTED = 4 * FIT_PHOTOS  # more photos than can be on their way to a commit
 _LOOK_AHEAD = 64  # photos hashed and looked up together
@@ -60,7 +60,7 @@ class AddReport:
     @property
     def changed(self) -> bool:
         """Whether the collection is another one than before."""
-        return bool(self.added or self.replaced or self.relabelled)
+        return bool(self.added or self.replaced or self.relabelled or self.moved)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,14 @@ class _Candidate:
 
     photo: Photo
     file: _File
-    replaces: bool
+    old: Image | None = None
+
+    @property
+    def landmark_and_role(self) -> tuple[str | None, int]:
+        """What it is to be stored with."""
+        if self.old is None:
+            return self.photo.landmark, self.photo.role
+        return _merged(self.photo, self.old)
 
 
 def add_photos(
@@ -104,9 +111,10 @@ def add_photos(
     waiting: deque[_Candidate] = deque()
     batch: list[tuple[_Candidate, Prepared]] = []
     unreadable: set[str] = set()
+    labelled: dict[str, Photo] = {}
 
     def fresh() -> Iterator[Path]:
-        for candidate in _candidates(store, source, report):
+        for candidate in _candidates(store, source, report, labelled):
             waiting.append(candidate)
             if candidate.photo.path not in learned:
                 yield candidate.photo.path
@@ -124,6 +132,7 @@ def add_photos(
         progress("embed", _done(report) + len(batch), total)
     if batch:
         _commit(store, embedder, batch, report)
+    _label_originals(store, labelled, report)
     report.failed += [
         (double, f"the same file as {first}, which cannot be read")
         for double, first in report.duplicates
@@ -134,8 +143,14 @@ def add_photos(
     return report
 
 
-def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterator[_Candidate]:
-    """Decides for each photo whether it is new; what is not is dealt with on the spot."""
+def _candidates(
+    store: LocalStore, source: Source, report: AddReport, labelled: dict[str, Photo]
+) -> Iterator[_Candidate]:
+    """Decides for each photo whether it is new; what is not is dealt with on the spot.
+
+    Doubles that have a landmark are kept in `labelled`, by the id of their original, which may
+    not be committed yet.
+    """
     # Content and ids met in this call and perhaps not committed yet; older ones the store knows.
     started: dict[bytes, str] = {}
     ids: dict[str, None] = {}
@@ -149,7 +164,7 @@ def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterato
                 contents = store.find_hashes([file.hash for _, file in files])
             new: list[_Candidate] = []
             settled: list[tuple[Photo, Image]] = []
-            doubles: list[tuple[str, Path]] = []
+            doubles: list[tuple[str, Photo]] = []
             for photo, file in files:
                 if photo.id in ids:
                     report.failed.append(_clash(photo, "another photo of this source"))
@@ -159,15 +174,16 @@ def _candidates(store: LocalStore, source: Source, report: AddReport) -> Iterato
                     elif _lies_elsewhere(photo, image) and Path(image.path).exists():
                         report.failed.append(_clash(photo, image.path))
                     else:
-                        new.append(_Candidate(photo, file, replaces=True))
+                        new.append(_Candidate(photo, file, image))
                 elif double := started.get(file.hash, contents.get(file.hash)):
                     report.duplicates.append((photo.id, double))
-                    doubles.append((double, photo.path))
+                    doubles.append((double, photo))
                 else:
                     if not source.curated:
                         started[file.hash] = photo.id
-                    new.append(_Candidate(photo, file, replaces=False))
+                    new.append(_Candidate(photo, file))
                 ids[photo.id] = None
+            labelled.update({i: p for i, p in reversed(doubles) if p.landmark} | labelled)
             _settle(store, settled, doubles, report)
             yield from new
             _forget_oldest(started)
@@ -182,7 +198,7 @@ def _forget_oldest(met: dict[Any, Any]) -> None:
 def _settle(
     store: LocalStore,
     pairs: list[tuple[Photo, Image]],
-    doubles: list[tuple[str, Path]],
+    doubles: list[tuple[str, Photo]],
     report: AddReport,
 ) -> None:
     """Photos that the collection has: labels and places may be others now.
@@ -191,12 +207,11 @@ def _settle(
     """
     labels: list[tuple[str, str | None, int]] = []
     known = store.find([image for image, _ in doubles])
-    moved = [(i, path) for i, path in doubles if i in known and not Path(known[i].path).exists()]
+    moved = [
+        (i, photo.path) for i, photo in doubles if i in known and not Path(known[i].path).exists()
+    ]
     for photo, image in pairs:
-        # The name of a folder is a guess, and no reason to forget what is known.
-        guessed = image.landmark is not None and not photo.label_given
-        landmark = image.landmark if guessed else photo.landmark or image.landmark
-        role = photo.role | image.role
+        landmark, role = _merged(photo, image)
         if (landmark, role) != (image.landmark, image.role):
             labels.append((image.id, landmark, role))
         if _lies_elsewhere(photo, image) and not Path(image.path).exists():
@@ -210,6 +225,27 @@ def _settle(
     report.relabelled += len(labels)
     report.unchanged += len(pairs) - len(labels)
     report.moved += len(moved)
+
+
+def _merged(photo: Photo, image: Image) -> tuple[str | None, int]:
+    """Landmark and role of an image when a source names it again."""
+    # The name of a folder is a guess, and no reason to forget what is known.
+    guessed = image.landmark is not None and not photo.label_given
+    landmark = image.landmark if guessed else photo.landmark or image.landmark
+    return landmark, photo.role | image.role
+
+
+def _label_originals(store: LocalStore, doubles: dict[str, Photo], report: AddReport) -> None:
+    """Gives images without a landmark the one that a double of theirs has.
+
+    People sort photos by copying or moving them into the folders of landmarks.
+    """
+    bare = [i for i in store.find(list(doubles)).values() if i.landmark is None]
+    if bare:
+        with store.transaction():
+            for image in bare:
+                store.label(image.id, *_merged(doubles[image.id], image))
+    report.relabelled += len(bare)
 
 
 def _lies_elsewhere(photo: Photo, image: Image) -> bool:
@@ -229,11 +265,11 @@ def _in_order(
     for result in prepared:
         while waiting[0].photo.path != result.path:
             candidate = waiting.popleft()
-            yield candidate, learned[candidate.photo.path]
+            yield candidate, learned.pop(candidate.photo.path)
         yield waiting.popleft(), result
     while waiting:
         candidate = waiting.popleft()
-        yield candidate, learned[candidate.photo.path]
+        yield candidate, learned.pop(candidate.photo.path)
 
 
 def _commit(
@@ -247,8 +283,8 @@ def _commit(
         NewImage(
             id=candidate.photo.id,
             path=str(candidate.photo.path.absolute()),
-            role=candidate.photo.role,
-            landmark=candidate.photo.landmark,
+            role=candidate.landmark_and_role[1],
+            landmark=candidate.landmark_and_role[0],
             caption=None,
             hash=candidate.file.hash,
             width=result.width,
@@ -258,7 +294,7 @@ def _commit(
         for candidate, result in batch
     ]
     with store.transaction():
-        replaced = store.delete(c.photo.id for c, _ in batch if c.replaces)
+        replaced = store.delete(c.photo.id for c, _ in batch if c.old)
         store.append(images, descriptors)
     report.replaced += replaced
     report.added += len(batch) - replaced

@@ -19,20 +19,22 @@ from steeple.collection.hits import Hits, Recognition
 from steeple.collection.intake import bring_votes_up_to_date, take_in
 from steeple.collection.sources import list_photos, read_source
 from steeple.collection.statistics import describe
-from steeple.collection.store import Image, LocalStore, clear_folder
+from steeple.collection.store import Image, LocalStore, discard_if_empty
 from steeple.collection.view import View
 from steeple.collection.voters import VOTERS
 from steeple.collection.votes import stored_calibration
 from steeple.embedding.base import RGB, Embedder, create_embedder
 from steeple.embedding.pipeline import embed_files
 from steeple.errors import InputError
-from steeple.images import read_image
+from steeple.images import read_image, resize
 from steeple.progress import Progress, silent
 from steeple.retrieval.neighbors import as_descriptors
 from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import Floats
 
 __all__ = ["Collection"]
+
+_TOGETHER = 4096  # photos recognized at a time, which bounds memory
 
 
 class Collection:
@@ -106,10 +108,7 @@ class Collection:
         try:
             return places, places.add(source, landmarks, **options)
         except BaseException:
-            empty = len(places) == 0
-            places.close()
-            if empty:
-                clear_folder(places.folder, remove=not was_there)
+            discard_if_empty(places._store, remove=not was_there)
             raise
 
     @classmethod
@@ -291,16 +290,22 @@ class Collection:
             NothingToDoError: if there is no photo.
         """
         paths = list_photos(Path(photo) for photo in photos)
-        descriptors, errors = embed_files(
-            paths,
-            self._fitted(),
-            workers=workers,
-            progress=lambda done, total: progress("queries", done, total),
-        )
-        failed = {path: str(error) for path, error in errors}
-        with self.view() as view:
-            named = name_photos(self._store, view, descriptors)
-        answers = [(p, n) for p, n in zip(paths, named, strict=True) if p not in failed]
+        answers: list[tuple[Path, Recognition]] = []
+        failed: dict[Path, str] = {}
+        for start in range(0, len(paths), _TOGETHER):
+            some = paths[start : start + _TOGETHER]
+            descriptors, errors = embed_files(
+                some,
+                self._fitted(),
+                workers=workers,
+                progress=lambda done, _, before=start: progress(  # type: ignore[misc]
+                    "queries", before + done, len(paths)
+                ),
+            )
+            failed.update((path, str(error)) for path, error in errors)
+            with self.view() as view:
+                named = name_photos(self._store, view, descriptors)
+            answers += [(p, n) for p, n in zip(some, named, strict=True) if p not in failed]
         return answers, list(failed.items())
 
     def search_descriptors(
@@ -329,15 +334,8 @@ class Collection:
             InputError: if the collection has no photo yet, so its embedder has learned nothing.
         """
         embedder = self._fitted()
-        prepared = []
-        for photo in photos:
-            image = (
-                photo
-                if isinstance(photo, np.ndarray)
-                else read_image(photo, max_side=embedder.max_side)
-            )
-            prepared.append(embedder.prepare(image))
-        return embedder.encode(prepared)
+        images = (_image(photo, embedder.max_side) for photo in photos)
+        return embedder.encode([embedder.prepare(image) for image in images])
 
     @contextmanager
     def view(self) -> Iterator[View]:
@@ -387,3 +385,14 @@ class Collection:
                 f"{self.folder} is empty; add photos with: steeple add {self.folder} PHOTOS"
             )
         return self.embedder
+
+
+def _image(photo: Path | str | bytes | RGB, max_side: int) -> RGB:
+    """A photo, however it was given, as it is to be embedded."""
+    if not isinstance(photo, np.ndarray):
+        return read_image(photo, max_side=max_side)
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
+        raise InputError(
+            f"an image array must be (height, width, 3) uint8 RGB, not {photo.shape} {photo.dtype}"
+        )
+    return resize(photo, max_side)

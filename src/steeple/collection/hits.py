@@ -22,7 +22,7 @@ class Hit:
         landmark: what it shows: the given landmark or else the voted one; None if neither is
             known well enough.
         probability: how likely that landmark is right, 0..1; 1 if it was given.
-        rank: its place in plain similarity order, from 0; None if it was not among the neighbours.
+        rank: its place in the order of the last search, from 0; None if the search did not have it.
         path: where the photo lies.
     """
 

@@ -25,7 +25,7 @@ from steeple.collection.segments import Segments, checksum, sync_folder
 from steeple.errors import CollectionError, SteepleError, StorageError
 from steeple.retrieval.types import Floats, Ids
 
-__all__ = ["Image", "LocalStore", "NewImage", "clear_folder"]
+__all__ = ["Image", "LocalStore", "NewImage", "discard_if_empty"]
 
 _FULL = "database or disk is full"
 _BATCH = 500  # parameters per query; SQLite's own limit is higher
@@ -281,20 +281,26 @@ class LocalStore:
             yield from (Image(*row) for row in rows)
 
 
-def clear_folder(folder: Path, *, remove: bool) -> None:
-    """Takes away a collection that came to nothing.
+def discard_if_empty(store: LocalStore, *, remove: bool) -> None:
+    """Closes a collection and takes it away if it came to nothing.
 
     Args:
-        folder: the collection, closed.
+        store: the collection.
         remove: whether the folder itself goes too.
     """
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    if remove:
-        folder.rmdir()
+    try:
+        with store.writing():
+            empty = len(store) == 0
+            store.close()
+            for path in list(store.folder.iterdir()) if empty else []:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+    except CollectionError:
+        return  # another process writes there by now, so it is not nothing
+    if empty and remove:
+        store.folder.rmdir()
 
 
 _IMAGE = """

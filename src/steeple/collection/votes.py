@@ -66,8 +66,12 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
         background = cohort.measure(store, columns, anew=redrawn)
         ballot = _count(voters, labels, background, k)
         touched |= ballot.differs(columns) | redrawn
-        settings = {"cohort": cohort.to_setting()} if redrawn else {}
-        changes = len(fresh) + int(lost.sum()) + redrawn
+        settings: dict[str, Any] = {"cohort": cohort.to_setting()} if redrawn else {}
+        # Who votes now, less who is new, is what is left of those who voted before.
+        before = store.setting("training_size") or 0
+        changes = len(fresh) + max(0, before + len(fresh) - len(columns.training))
+        if len(columns.training) != before:
+            settings["training_size"] = len(columns.training)
         if changes or redrawn:
             settings |= _calibrate(store, columns, background, changes, seed=seed, anew=redrawn)
     if touched.any() or settings:

@@ -23,6 +23,9 @@ __all__ = ["METHODS", "Evaluation", "Run", "evaluate_gldv2"]
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 
+LENGTH = 100
+"""Images per ranking, as the protocol has it."""
+
 METHODS = ("knn", "aqe", "sort", "two-stage", "default")
 """The re-rankers compared unless others are asked for."""
 
@@ -89,7 +92,6 @@ def evaluate_gldv2(
     methods: Sequence[str] = METHODS,
     embedder: str = "sift-vlad",
     seed: int = 0,
-    k: int = 100,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> tuple[Evaluation, Run]:
@@ -101,10 +103,9 @@ def evaluate_gldv2(
     Args:
         root: the folder, in GLD-v2 layout, with its solutions.
         collection: where the collection goes; one that is there is completed and used.
-        methods: the re-rankers to compare, by name.
+        methods: the re-rankers to compare, by name; a chain is joined by ``+``.
         embedder: what describes the photos of a new collection.
         seed: of what a new collection learns.
-        k: length of the rankings.
         workers: processes; None takes one per core.
         progress: called with stage, photos done, and their number.
 
@@ -113,7 +114,7 @@ def evaluate_gldv2(
         InputError: if it has no queries or no solution, or no method has one of the names.
     """
     dataset = GldV2.read(root)
-    rerankers = {name: create_reranker(name) for name in methods}
+    rerankers = {name: create_reranker(name.replace("+", ",")) for name in methods}
     if not dataset.test or not (dataset.retrieval_solution or dataset.recognition_solution):
         raise InputError(
             f"{root} has no queries with a solution; it needs test.csv and "
@@ -136,7 +137,7 @@ def evaluate_gldv2(
         blind = np.array([photo in unread for photo in photos])
         with places.view() as view:
             with clock.stage("neighbours"):
-                neighbours = view.search(queries, k)
+                neighbours = view.search(queries, LENGTH)
             with clock.stage("queries: vote"):
                 context = view.context(queries)
             rankings = {}

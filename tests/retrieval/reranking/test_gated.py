@@ -165,3 +165,30 @@ def test_no_query() -> None:
         evidence=np.zeros(0, dtype=np.float32),
     )
     assert GatedTwoStage().rerank(ranking[:0], nothing).ids.shape == (0, ranking.ids.shape[1])
+
+
+def test_closer_is_measured_in_similarity_whatever_ranked_before() -> None:
+    """After another re-ranker the scores of a list are not similarities."""
+    index = np.eye(4, dtype=np.float32)
+    queries = np.array([[0.9, 0.1, 0.3, 0.2]], dtype=np.float32)
+    context = Context(
+        queries=queries,
+        index=index,
+        query_beliefs=Votes(np.array([7]), np.array([0.9])),
+        index_beliefs=Votes(np.array([-1, -1, 7, -1]), np.array([0.0, 0, 0.9, 0])),
+        evidence=np.array([0.5], dtype=np.float32),
+    )
+    other = Ranking(np.array([[0, 1, 2, 3]]), np.array([[9.0, 8, 7, 6]]))
+    assert GatedTwoStage().rerank(other, context).ids.tolist() == [[0, 2, 1, 3]]
+
+
+def test_given_landmarks_come_in_by_their_vote_scores() -> None:
+    beliefs = Votes(np.full(4, 7), np.ones(4))
+    context = Context(
+        query_beliefs=Votes(np.array([7]), np.array([0.9])),
+        index_beliefs=beliefs,
+        index_votes=Votes(np.full(4, 7), np.array([0.1, 0.4, 0.2, 0.3])),
+        evidence=np.array([0.5], dtype=np.float32),
+    )
+    one = Ranking(np.array([[0, -1, -1, -1]]), np.array([[0.2, -np.inf, -np.inf, -np.inf]]))
+    assert GatedTwoStage().rerank(one, context).ids.tolist() == [[0, 1, 3, 2]]

@@ -12,9 +12,11 @@ import numpy as np
 
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.two_stage import restack
-from steeple.retrieval.types import UNVOTED, Ranking, Votes
+from steeple.retrieval.types import UNVOTED, Floats, Ranking, Votes
 
 __all__ = ["LIKELY", "GatedTwoStage", "likely"]
+
+_BLOCK = 256  # queries whose lists are gathered at a time: some 50 MB at k = 100
 
 LIKELY = 0.5
 """A vote has to be likelier right than wrong to count."""
@@ -29,7 +31,10 @@ class GatedTwoStage:
     - Nothing overtakes an image that resembles the query more than every training image that cast
       the query's vote. The vote is evidence at second hand; a closer match is better evidence.
 
-    Positives and insertions are ordered as in the published steps, insertions by probability.
+    Positives and insertions are ordered as in the published steps; insertions by probability, and
+    by their vote scores where that is the same, as it is for given landmarks. Similarities are
+    computed from queries and index where the context has them; after another re-ranker the scores
+    of the list are not similarities any more. Otherwise the list must come from a search.
 
     Args:
         likely: the probability that a vote must exceed.
@@ -45,11 +50,31 @@ class GatedTwoStage:
         """
         query = likely(context.need("query_beliefs"), self.likely)
         index = likely(context.need("index_beliefs"), self.likely)
-        evidence = context.need("evidence")
-        closer = ranking.scores > np.where(query.labels == UNVOTED, -np.inf, evidence)[:, None]
+        evidence = np.where(query.labels == UNVOTED, -np.inf, context.need("evidence"))
+        closer = _similarity(ranking, query, context) > evidence[:, None]
         return restack(
-            ranking, query, index, threshold=-np.inf, k=ranking.ids.shape[1], ahead=closer
+            ranking,
+            query,
+            index,
+            threshold=-np.inf,
+            k=ranking.ids.shape[1],
+            ahead=closer,
+            ties=None if context.index_votes is None else context.index_votes.scores,
         )
+
+
+def _similarity(ranking: Ranking, believed: Votes, context: Context) -> Floats:
+    """(Q, K) float32: how similar what is listed is to the queries, where a vote is believed."""
+    if context.queries is None or context.index is None or not len(context.index):
+        return ranking.scores
+    out = ranking.scores.copy()
+    voted = np.flatnonzero(believed.labels != UNVOTED)
+    for start in range(0, len(voted), _BLOCK):
+        some = voted[start : start + _BLOCK]
+        listed = np.maximum(ranking.ids[some], 0)
+        vectors = context.index[listed]
+        out[some] = np.einsum("qkd,qd->qk", vectors, context.queries[some])
+    return out
 
 
 def likely(beliefs: Votes, least: float) -> Votes:

@@ -66,6 +66,7 @@ def restack(
     sort: bool = True,
     insert: bool = True,
     ahead: npt.NDArray[np.bool_] | None = None,
+    ties: Floats | None = None,
 ) -> Ranking:
     """The two steps on arrays known to be right; see `two_stage` for what they do.
 
@@ -79,11 +80,13 @@ def restack(
         insert: whether to take the insert-step.
         ahead: (Q, K) bool, listed images that the sort-step treats like positives whatever was
             voted for them.
+        ties: (N,) float32, decides between equal scores at insertion, larger first, before the
+            position does.
 
     Returns:
         Ranking of shape (Q, k).
     """
-    members = Members.of(index_votes, query_votes.labels) if insert else None
+    members = Members.of(index_votes, query_votes.labels, ties) if insert else None
     out = _empty(len(ranking), k)
     for start in range(0, len(ranking), _BLOCK):
         part = slice(start, start + _BLOCK)
@@ -167,12 +170,20 @@ class Members:
     place: Ids
 
     @classmethod
-    def of(cls, votes: Votes, wanted: Ids) -> Members:
-        """Groups those images of an index whose voted landmark is one of the wanted."""
+    def of(cls, votes: Votes, wanted: Ids, ties: Floats | None = None) -> Members:
+        """Groups those images of an index whose voted landmark is one of the wanted.
+
+        Args:
+            votes: N votes.
+            wanted: landmarks, in any order and number.
+            ties: (N,) float32, decides between equal scores, larger first.
+        """
         wanted = np.unique(wanted)
         voted = np.flatnonzero(np.isin(votes.labels, wanted[wanted != UNVOTED]))
         # The sort is stable, so that at equal scores the lower position stays first.
-        order = voted[np.lexsort((-votes.scores[voted], votes.labels[voted]))]
+        scores, labels = -votes.scores[voted], votes.labels[voted]
+        keys = (scores, labels) if ties is None else (-ties[voted], scores, labels)
+        order = voted[np.lexsort(keys)]
         place = np.full(len(votes), -1, dtype=np.int64)
         place[order] = np.arange(len(order))
         return cls(votes.labels[order], votes.scores[order], order, place)
