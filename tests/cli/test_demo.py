@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 
@@ -20,7 +22,7 @@ def test_shows_everything_and_says_what_to_try(steeple, out, monkeypatch):
     assert f"report: {out}/report.html" in ran.out
     assert opened == [str(out / "report.html")]
     tried = next(line for line in ran.out.splitlines() if line.startswith("try: "))
-    words = tried.removeprefix("try: steeple ").removesuffix(" --open").split()
+    words = shlex.split(tried.removeprefix("try: steeple ").removesuffix(" --open"))
     assert steeple(*words).code == 0
 
 

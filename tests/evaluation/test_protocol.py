@@ -14,7 +14,7 @@ from steeple import Collection
 from steeple.demo import build_city
 from steeple.demo.plan import make_plan
 from steeple.errors import CollectionError, InputError, LabelError
-from steeple.evaluation import METHODS, evaluate_gldv2
+from steeple.evaluation import METHODS, evaluate_gldv2, protocol
 from steeple.retrieval.origins import origins
 
 PHOTOS, LANDMARKS, SEED = 150, 8, 3
@@ -148,10 +148,11 @@ def test_labels_bring_together_what_looks_different(city, evaluated):
     assert share > rest
 
 
-def test_short_rankings_are_filled_by_the_insert_step(city, evaluated):
+def test_short_rankings_are_filled_by_the_insert_step(city, evaluated, monkeypatch):
     """The toy index is shorter than 100, so that only a shorter ranking leaves something out."""
     _, _, places = evaluated
-    _, run = evaluate_gldv2(city.root, places, methods=("knn", "default"), k=8, workers=1)
+    monkeypatch.setattr(protocol, "LENGTH", 8)
+    _, run = evaluate_gldv2(city.root, places, methods=("knn", "default"), workers=1)
     assert run.rankings["default"].ids.shape == (city.test, 8)
     right = 0
     for query, before, after in zip(
