@@ -10,9 +10,15 @@ import numpy.typing as npt
 import pytest
 
 from steeple.embedding.codebook import Codebook
-from steeple.embedding.sift import root
+from steeple.geometry.features import Features, comparable
 
 Descriptors = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def features(features: Sequence[Features]) -> list[Descriptors]:
+    """Of the drawn photos, what words are made of."""
+    return [photo.descriptors for photo in features]
 
 
 def learn(photos: Sequence[Descriptors], seed: int = 0) -> Codebook:
@@ -91,7 +97,7 @@ class TestLearn:
     def test_components_are_uncorrelated_and_half_whitened(
         self, codebook: Codebook, features: Any
     ) -> None:
-        sample = root(np.concatenate(features)).astype(np.float64)
+        sample = comparable(np.concatenate(features)).astype(np.float64)
         variance = np.linalg.eigvalsh(np.cov(sample.T, bias=True))[::-1][:80]
         local = (sample - codebook.mean) @ codebook.basis
         np.testing.assert_allclose(
@@ -117,5 +123,5 @@ class TestLearn:
         assert codebook.words.shape == (500 // 40, 80)
         np.testing.assert_array_equal(learn(features).words, codebook.words)
         # The sample is drawn from all photos: its mean is near the mean of all.
-        everything = root(np.concatenate(features))
+        everything = comparable(np.concatenate(features))
         np.testing.assert_allclose(codebook.mean, everything.mean(axis=0), atol=0.03)

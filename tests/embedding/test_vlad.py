@@ -7,19 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from steeple.embedding.sift import Sift
 from steeple.embedding.vlad import SiftVlad
 from steeple.errors import InputError
+from steeple.geometry.features import Features
+from steeple.geometry.sift import Sift
 
-Descriptors = npt.NDArray[np.uint8]
-NOTHING = np.zeros((0, 128), dtype=np.uint8)
+NOTHING = Features(np.zeros((0, 3), dtype=np.float32), np.zeros((0, 128), dtype=np.uint8))
 
 
 @pytest.fixture(scope="module")
-def fitted(features: Sequence[Descriptors]) -> SiftVlad:
+def fitted(features: Sequence[Features]) -> SiftVlad:
     return SiftVlad().fit(features, seed=1)
 
 
@@ -52,7 +51,7 @@ class TestFit:
         np.testing.assert_allclose(np.linalg.norm(descriptors, axis=1), 1, atol=1e-5)
 
     @pytest.mark.parametrize("prepared", [[], [NOTHING], [NOTHING, NOTHING]])
-    def test_blank_photos_alone_are_refused(self, prepared: list[Descriptors]) -> None:
+    def test_blank_photos_alone_are_refused(self, prepared: list[Features]) -> None:
         with pytest.raises(InputError, match="single local feature"):
             SiftVlad().fit(prepared)
 
@@ -79,6 +78,10 @@ class TestEncode:
         descriptors = fitted.encode([NOTHING, features[0], NOTHING])
         assert not descriptors[[0, 2]].any()
         np.testing.assert_array_equal(descriptors[1], fitted.encode(features[:1])[0])
+
+    def test_where_features_lie_does_not_matter(self, fitted: SiftVlad, features: Any) -> None:
+        elsewhere = Features(features[0].keypoints[::-1] + 7, features[0].descriptors)
+        np.testing.assert_array_equal(fitted.encode([elsewhere]), fitted.encode(features[:1]))
 
     def test_no_photo(self, fitted: SiftVlad) -> None:
         assert fitted.encode([]).shape == (0, 512)

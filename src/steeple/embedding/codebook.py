@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from steeple.embedding.sift import root
+from steeple.geometry.features import comparable
 
 __all__ = ["Codebook"]
 
@@ -57,7 +57,7 @@ class Codebook:
             chosen = np.sort(random.choice(len(chosen), _SAMPLE, replace=False))
         bounds = np.searchsorted(chosen, np.concatenate([[0], np.cumsum(counts)]))
         offsets = np.cumsum(counts) - counts
-        sample = root(
+        sample = comparable(
             np.concatenate(
                 [
                     features[chosen[low:high] - offset]
@@ -97,7 +97,7 @@ class Codebook:
         Returns:
             (M,) int64 words and (M, d) float32 residuals.
         """
-        local = (root(features) - self.mean) @ self.basis
+        local = (comparable(features) - self.mean) @ self.basis
         distances = (self.words**2).sum(axis=1) - 2 * local @ self.words.T
         words = distances.argmin(axis=1)
         return words, local - self.words[words]

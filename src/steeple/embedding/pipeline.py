@@ -1,17 +1,11 @@
-"""From files to descriptors, with the costly part in worker processes."""
+"""From files to descriptors and local features, with the costly part in worker processes."""
 
 from __future__ import annotations
 
-import os
-import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,16 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from steeple.embedding.base import RGB, Embedder
-from steeple.errors import ImageError, MachineError
-from steeple.images import read_image
+from steeple.errors import ImageError
+from steeple.geometry.features import Features
+from steeple.geometry.strongest import Strongest
+from steeple.images import read_image, resize
+from steeple.processes import in_processes
 
-__all__ = ["Prepared", "available_cores", "embed_files", "prepare_files"]
+__all__ = [
+    "Described",
+    "Preparation",
+    "Prepared",
+    "describe_files",
+    "prepare_files",
+]
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 _CHUNK = 8  # photos a worker takes at a time: some 0.3 s of work, so progress stays smooth
 _TOGETHER = 64  # photos encoded, and reported, at a time
-_AHEAD = 3  # chunks waiting per worker, which bounds memory whatever the number of photos
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Prepared:
         width: in pixels, as embedded.
         height: in pixels, as embedded.
         error: why it could not be read; None if it could.
+        features: its local features; None if they were not asked for, or it could not be read.
     """
 
     path: Path
@@ -48,11 +51,48 @@ class Prepared:
     width: int
     height: int
     error: ImageError | None = None
+    features: Features | None = None
 
 
-def available_cores() -> int:
-    """The cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+@dataclass(frozen=True)
+class Preparation:
+    """Everything that is done with the pixels of a photo.
+
+    Args:
+        prepare: an embedder's; must be picklable.
+        max_side: long side, in pixels, of the images that `prepare` sees.
+        extractor: finds local features; None if nobody wants them.
+    """
+
+    prepare: Callable[[RGB], Any]
+    max_side: int
+    extractor: Strongest | None = None
+
+    @classmethod
+    def of(cls, embedder: Embedder, extractor: Strongest | None) -> Preparation:
+        """What an embedder and an extractor need of a photo."""
+        return cls(embedder.prepare, embedder.max_side, extractor)
+
+    @property
+    def decoded_side(self) -> int:
+        """Long side, in pixels, at which photos are decoded: enough for both."""
+        return max(self.max_side, self.extractor.max_side if self.extractor else 0)
+
+    def __call__(self, path: Path, image: RGB) -> Prepared:
+        """Prepares an image, decoded at `decoded_side`.
+
+        Where embedder and extractor look for the same local features, they are found once.
+        """
+        embedded = resize(image, self.max_side)
+        result = self.prepare(embedded)
+        height, width = embedded.shape[:2]
+        extractor, features = self.extractor, None
+        if extractor is not None:
+            same = extractor.extractor == self.prepare and extractor.max_side == self.max_side
+            features = (
+                extractor.keep(result) if same else extractor(resize(image, extractor.max_side))
+            )
+        return Prepared(path, result, width, height, None, features)
 
 
 def prepare_files(
@@ -60,14 +100,16 @@ def prepare_files(
     prepare: Callable[[RGB], Any],
     max_side: int,
     *,
+    extractor: Strongest | None = None,
     workers: int | None = None,
 ) -> Iterator[Prepared]:
-    """Decodes photos and runs an embedder's `prepare` on each.
+    """Decodes photos, runs an embedder's `prepare` on each, and finds their local features.
 
     Args:
         paths: the photos; consumed as the results are, never far ahead.
         prepare: what to do with each image; must be picklable.
-        max_side: long side, in pixels, to which photos are shrunk.
+        max_side: long side, in pixels, of the images that `prepare` sees.
+        extractor: finds local features; None if nobody wants them.
         workers: processes; None takes one per core, 1 works in this process.
 
     Yields:
@@ -77,81 +119,17 @@ def prepare_files(
     Raises:
         MachineError: if a worker process is killed, as the system does when memory runs out.
     """
-    workers = workers or available_cores()
-    chunks = _chunked(paths, _CHUNK)
-    first = list(islice(chunks, 2))
-    if workers == 1 or len(first) < 2:  # starting processes costs more than two chunks do
-        for chunk in _chain(first, chunks):
-            yield from _prepare_chunk(chunk, prepare, max_side)
-        return
-    yield from _in_processes(_chain(first, chunks), prepare, max_side, workers)
+    work = partial(_prepare_chunk, preparation=Preparation(prepare, max_side, extractor))
+    for results in in_processes(work, _chunked(paths, _CHUNK), workers=workers):
+        yield from results
 
 
-def _in_processes(
-    chunks: Iterator[Sequence[Path]], prepare: Callable[[RGB], Any], max_side: int, workers: int
-) -> Iterator[Prepared]:
-    # loky rather than multiprocessing: its workers do not import the caller's main script, so a
-    # plain script without an `if __name__ == "__main__"` guard works, and it notices their death.
-    from loky import ProcessPoolExecutor
-    from loky.backend import resource_tracker as lokys
-
-    # Helper processes of the libraries. Starting, they would let interrupts through again.
-    resource_tracker.ensure_running()
-    lokys.ensure_running()
-    executor = ProcessPoolExecutor(max_workers=workers, initializer=_start_worker)
-    finished = False
-
-    def submit(chunk: Sequence[Path]) -> Future[list[Prepared]]:
-        with _interrupts_held_back():  # the first call starts the workers
-            future: Future[list[Prepared]] = executor.submit(
-                _prepare_chunk, chunk, prepare, max_side
-            )
-        return future
-
-    try:
-        waiting = deque(submit(chunk) for chunk in islice(chunks, workers * _AHEAD))
-        while waiting:
-            results = waiting.popleft().result()
-            for chunk in islice(chunks, 1):
-                waiting.append(submit(chunk))
-            yield from results
-        finished = True
-    except BrokenProcessPool as error:
-        raise MachineError(
-            f"a worker process was killed, most likely for want of memory; "
-            f"try fewer than {workers} workers (--workers)"
-        ) from error
-    finally:
-        executor.shutdown(wait=True, kill_workers=not finished)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    """Holds Ctrl-C back, and for good in the processes that are started meanwhile.
-
-    It reaches every process of a terminal, and this one is the one to deal with it.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _start_worker() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)  # one process per core is parallel enough
-
-
-def _prepare_chunk(
-    chunk: Sequence[Path], prepare: Callable[[RGB], Any], max_side: int
-) -> list[Prepared]:
+def _prepare_chunk(chunk: Sequence[Path], preparation: Preparation) -> list[Prepared]:
     results = []
     for path in chunk:
         try:
-            image = read_image(path, max_side=max_side)
-            results.append(Prepared(path, prepare(image), image.shape[1], image.shape[0]))
+            image = read_image(path, max_side=preparation.decoded_side)
+            results.append(preparation(path, image))
         except ImageError as error:
             results.append(Prepared(path, None, 0, 0, error))
     return results
@@ -163,43 +141,54 @@ def _chunked(paths: Iterable[Path], size: int) -> Iterator[list[Path]]:
         yield chunk
 
 
-def _chain(
-    first: Iterable[Sequence[Path]], rest: Iterable[Sequence[Path]]
-) -> Iterator[Sequence[Path]]:
-    yield from first
-    yield from rest
+@dataclass(frozen=True)
+class Described:
+    """Photos, described.
+
+    Args:
+        descriptors: (n, D) float32, zeros for a photo that could not be read.
+        features: n times local features, None for a photo that could not be read; None altogether
+            if nobody wanted them.
+        errors: the photos that could not be read, and why.
+    """
+
+    descriptors: Floats
+    features: list[Features | None] | None
+    errors: list[tuple[Path, ImageError]]
 
 
-def embed_files(
+def describe_files(
     paths: Sequence[Path],
     embedder: Embedder,
+    extractor: Strongest | None,
     *,
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> tuple[Floats, list[tuple[Path, ImageError]]]:
-    """Describes photos, decoding and `prepare` in worker processes.
+) -> Described:
+    """Describes photos, decoding, `prepare` and the local features in worker processes.
 
     Args:
-        paths: the photos.
+        paths: the photos; of 1000 local features each they take 140 kB of memory a photo.
         embedder: fitted.
+        extractor: finds local features; None if nobody wants them.
         workers: processes; None takes one per core.
         progress: called with photos done and photos in all.
-
-    Returns:
-        (n, D) float32 descriptors, zeros for a photo that could not be read, and those photos with
-        their errors.
     """
     out = np.zeros((len(paths), embedder.dimension), dtype=np.float32)
+    features: list[Features | None] = []
     errors: list[tuple[Path, ImageError]] = []
-    results = prepare_files(paths, embedder.prepare, embedder.max_side, workers=workers)
+    results = prepare_files(
+        paths, embedder.prepare, embedder.max_side, extractor=extractor, workers=workers
+    )
     start = 0
     while batch := list(islice(results, _TOGETHER)):
         good = [place for place, result in enumerate(batch) if result.error is None]
         if good:
             encoded = embedder.encode([batch[place].result for place in good])
             out[start + np.array(good)] = encoded
+        features += [result.features for result in batch]
         errors += [(result.path, result.error) for result in batch if result.error is not None]
         start += len(batch)
         if progress:
             progress(start, len(paths))
-    return out, errors
+    return Described(out, features if extractor else None, errors)

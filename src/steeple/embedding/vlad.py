@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from steeple.embedding.codebook import Codebook
 from steeple.embedding.projection import Projection
-from steeple.embedding.sift import Sift
 from steeple.errors import InputError
+from steeple.geometry.features import Features
+from steeple.geometry.sift import Sift
 from steeple.threads import one_thread
 
 __all__ = ["SiftVlad"]
@@ -58,11 +59,11 @@ class SiftVlad:
         """Finds the local features of an image; runs in worker processes."""
         return self.sift
 
-    def fit(self, prepared: Sequence[npt.NDArray[np.uint8]], *, seed: int = 0) -> SiftVlad:
+    def fit(self, prepared: Sequence[Features], *, seed: int = 0) -> SiftVlad:
         """Learns visual words and projection from the local features of photos.
 
         Args:
-            prepared: per photo (M, 128) uint8, as `prepare` returns them; one photo is enough.
+            prepared: per photo its local features, as `prepare` returns them; one photo is enough.
             seed: of every random choice made; the same features and seed give the same result.
 
         Returns:
@@ -71,7 +72,7 @@ class SiftVlad:
         Raises:
             InputError: if no photo has a local feature.
         """
-        used = [features for features in prepared if len(features)]
+        used = [features.descriptors for features in prepared if len(features)]
         if not used:
             raise InputError(
                 "none of the photos has a single local feature (are they all of one colour?); "
@@ -85,11 +86,11 @@ class SiftVlad:
             projection = Projection.learn(vectors, halves, random)
         return SiftVlad(self.max_side, self.sift, codebook, projection, len(prepared))
 
-    def encode(self, prepared: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+    def encode(self, prepared: Sequence[Features]) -> npt.NDArray[np.float32]:
         """Descriptors of photos whose local features are known.
 
         Args:
-            prepared: per photo (M, 128) uint8, as `prepare` returns them.
+            prepared: per photo its local features, as `prepare` returns them.
 
         Returns:
             (n, 512) float32, L2-normalised; zeros for a photo without local features, which
@@ -109,7 +110,7 @@ class SiftVlad:
                 some = prepared[start : start + _TOGETHER]
                 batch[:] = 0
                 for row, features in enumerate(some):
-                    batch[row] = self.codebook.aggregate(features)
+                    batch[row] = self.codebook.aggregate(features.descriptors)
                 out[start : start + len(some)] = self.projection.apply(batch)[: len(some)]
         out[[not len(features) for features in prepared]] = 0
         return out

@@ -1,4 +1,4 @@
-"""Upright RootSIFT: the local features under the default descriptor.
+"""Upright SIFT: the default local features, and what the default descriptor is made of.
 
 Two things differ from calling OpenCV's SIFT as it comes, both for the same reason, that people hold
 cameras upright:
@@ -23,14 +23,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from steeple.geometry.features import Features
+
 if TYPE_CHECKING:
     import cv2
 
-__all__ = ["SIFT_LENGTH", "Sift", "root"]
+__all__ = ["SIFT_LENGTH", "Sift"]
 
 SIFT_LENGTH = 128
 
 _SMALLEST = 16  # pixels; below this, half the photo has no room for a blob
+_NONE = Features(np.zeros((0, 3), dtype=np.float32), np.zeros((0, SIFT_LENGTH), dtype=np.uint8))
 
 
 @dataclass(frozen=True)
@@ -46,49 +49,42 @@ class Sift:
     max_features: int = 1000
     contrast: float = 0.01
 
-    def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Describes an image.
+    @property
+    def name(self) -> str:
+        """``sift``."""
+        return "sift"
+
+    @property
+    def max_side(self) -> int:
+        """640 pixels."""
+        return 640
+
+    def __call__(self, image: npt.NDArray[np.uint8]) -> Features:
+        """Finds and describes the local features of an image.
 
         Args:
             image: (H, W, 3) uint8 RGB.
 
         Returns:
-            (M, 128) uint8 SIFT descriptors as OpenCV scales them, M <= max_features and possibly 0;
-            `root` makes RootSIFT of them.
+            M <= max_features features, possibly 0, with (M, 128) uint8 SIFT descriptors as OpenCV
+            scales them.
         """
         import cv2
 
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if min(grey.shape) < _SMALLEST:
-            return np.zeros((0, SIFT_LENGTH), dtype=np.uint8)
+            return _NONE
         half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
         sift = _opencv_sift(self.max_features, self.contrast)
         keypoints = _upright(sift.detect(half, None))
-        if len(keypoints) > self.max_features:  # OpenCV keeps all that are as strong as the last
-            keypoints = sorted(keypoints, key=lambda keypoint: -keypoint.response)
-            keypoints = keypoints[: self.max_features]
+        # OpenCV keeps all that are as strong as the last.
+        keypoints = sorted(keypoints, key=lambda keypoint: -keypoint.response)[: self.max_features]
         if not keypoints:
-            return np.zeros((0, SIFT_LENGTH), dtype=np.uint8)
-        _, descriptors = sift.compute(grey, keypoints)
+            return _NONE
+        described, descriptors = sift.compute(grey, keypoints)
+        places = np.array([(*k.pt, k.size) for k in described], dtype=np.float32)
         # OpenCV rounds SIFT to whole numbers in 0..255: nothing is lost.
-        return descriptors.astype(np.uint8)
-
-
-def root(descriptors: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """RootSIFT: the square root of each L1-normalised SIFT descriptor.
-
-    Source: Arandjelovic and Zisserman, "Three things everyone should know to improve object
-    retrieval", CVPR 2012.
-
-    Args:
-        descriptors: (M, 128) uint8.
-
-    Returns:
-        (M, 128) float32 of unit length.
-    """
-    values = descriptors.astype(np.float32)
-    values /= np.maximum(values.sum(axis=1, keepdims=True), 1.0)
-    return np.asarray(np.sqrt(values), dtype=np.float32)
+        return Features(places, descriptors.astype(np.uint8))
 
 
 @lru_cache(maxsize=4)
@@ -101,7 +97,9 @@ def _opencv_sift(max_features: int, contrast: float) -> cv2.SIFT:
 def _upright(keypoints: Sequence[cv2.KeyPoint]) -> list[cv2.KeyPoint]:
     """Keypoints of the half-size photo, upright, in the pixels of the full-size photo.
 
-    A blob of several orientations was several keypoints and becomes one.
+    A blob of several orientations was several keypoints and becomes one. The centre of pixel x of
+    the half is 2 x + 1/2 of the photo, and yet places are doubled and no more: OpenCV's own
+    doubling leaves them a quarter of a pixel of the half too far, which is that 1/2.
     """
     import cv2
 
