@@ -7,6 +7,7 @@
     │   └── CollectionError         a folder is no collection, damaged, locked, of another format
     ├── NothingToDoError            there was no work: no photos in the folder   (exit code 1)
     └── MachineError                the machine lacks something                  (exit code 3)
+        ├── MissingExtraError       an optional library is not installed
         └── StorageError            no space, no permission, a read-only disk
 
 A message is one line that names what is wrong, why, and the way out. The command line prints it as
@@ -21,6 +22,7 @@ __all__ = [
     "InputError",
     "LabelError",
     "MachineError",
+    "MissingExtraError",
     "NothingToDoError",
     "SteepleError",
     "StorageError",
@@ -59,6 +61,10 @@ class MachineError(SteepleError):
     """The machine lacks what the work needs."""
 
     exit_code = 3
+
+
+class MissingExtraError(MachineError):
+    """A library that only an extra brings is not installed; the message names the extra."""
 
 
 class StorageError(MachineError, OSError):

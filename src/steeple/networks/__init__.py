@@ -1,0 +1,1 @@
+"""Neural networks: images in, feature maps out. Needs the extra ``torch``."""
