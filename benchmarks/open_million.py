@@ -50,7 +50,7 @@ def build(folder: Path, images: int, landmarks: int) -> float:
     """Writes the collection and returns the seconds it took."""
     begun = time.perf_counter()
     random = np.random.default_rng(0)
-    settings = {"embedder": "sift-vlad", "dimension": DIMENSION, "seed": 0, "vote_neighbours": 3}
+    settings = {"embedder": "sift-vlad", "dimension": DIMENSION, "seed": 0}
     store = LocalStore.create(folder, settings)
     with store.writing():
         for start in range(0, images, BATCH):
@@ -101,7 +101,8 @@ def _votes(
     voting: npt.NDArray[np.int64],
     landmarks: npt.NDArray[np.int64],
 ) -> Iterator[tuple[bytes, int, float, float, float, float, int]]:
-    voters = np.empty(VOTERS, dtype=[("row", "<i8"), ("similarity", "<f4")])
+    voters = np.empty(VOTERS, dtype=[("row", "<i8"), ("similarity", "<f4"), ("surprise", "<f4")])
+    voters["surprise"] = np.nan
     for row in rows:
         voters["row"] = voting[random.integers(len(voting), size=VOTERS)]
         voters["similarity"] = np.sort(random.random(VOTERS, dtype=np.float32))[::-1]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,11 @@ import pytest
 
 from steeple import Collection
 from steeple.collection.store import LocalStore, NewImage
+from steeple.geometry.features import Features
 
 DIMENSION = 8
-SETTINGS = {"embedder": "sift-vlad", "dimension": DIMENSION, "seed": 0, "vote_neighbours": 3}
+SETTINGS = {"embedder": "sift-vlad", "dimension": DIMENSION, "seed": 0}
+FEATURES = {"kind": "squares", "folder": None, "per_photo": 9, "dtype": "int8", "length": 4}
 
 Vectors = npt.NDArray[np.float32]
 
@@ -39,6 +42,13 @@ def unit_vectors(seed: int, n: int, dimension: int = DIMENSION) -> Vectors:
     return out / np.linalg.norm(out, axis=1, keepdims=True)
 
 
+def random_features(seed: int, count: int, length: int = 4) -> Features:
+    """Features as they are stored: keypoints on the grid of 1/32 pixel, int8 descriptors."""
+    random = np.random.default_rng(seed)
+    keypoints = random.integers(0, 65536, (count, 3)).astype(np.float32) / 32
+    return Features(keypoints, random.integers(-127, 128, (count, length), dtype=np.int8))
+
+
 def new_image(name: str, landmark: str | None = None, role: int | None = None) -> NewImage:
     return NewImage(
         id=name,
@@ -58,11 +68,12 @@ def append(
     names: Sequence[str],
     vectors: Vectors,
     landmarks: Sequence[str | None] | None = None,
+    features: Sequence[Features] | None = None,
 ) -> None:
     given = landmarks or [None] * len(names)
     images = [new_image(name, landmark) for name, landmark in zip(names, given, strict=True)]
     with store.transaction():
-        store.append(images, vectors)
+        store.append(images, vectors, features)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -98,9 +109,9 @@ def put() -> Callable[..., None]:
 def new_store(tmp_path: Path) -> Iterator[Callable[..., LocalStore]]:
     stores: list[LocalStore] = []
 
-    def make(folder: Path | None = None) -> LocalStore:
+    def make(folder: Path | None = None, **settings: Any) -> LocalStore:
         name = folder or tmp_path / f"store-{len(stores)}"
-        stores.append(LocalStore.create(name, SETTINGS))
+        stores.append(LocalStore.create(name, SETTINGS | settings))
         return stores[-1]
 
     yield make
@@ -115,12 +126,25 @@ def store(new_store: Callable[..., LocalStore]) -> LocalStore:
 
 
 @pytest.fixture
+def detailed(new_store: Callable[..., LocalStore]) -> LocalStore:
+    """An empty store that keeps local features of 4 int8 values."""
+    return new_store(local_features=FEATURES)
+
+
+@pytest.fixture(scope="session")
+def features() -> Callable[..., Features]:
+    return random_features
+
+
+@pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module of tiny photos, its embedder registered."""
+    """The module of tiny photos, its embedder and its local features registered."""
     from steeple.embedding.base import EMBEDDERS
+    from steeple.geometry.base import EXTRACTORS
 
     module = load_tiny()
     monkeypatch.setitem(EMBEDDERS, "tiny", lambda: module.Tiny)
+    monkeypatch.setitem(EXTRACTORS, "squares", module.Squares)
     return module
 
 

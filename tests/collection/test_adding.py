@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +17,7 @@ from steeple.collection import learning
 from steeple.collection.adding import AddReport, hash_file
 from steeple.collection.segments import checksum
 from steeple.errors import InputError, NothingToDoError
+from steeple.geometry.features import Features
 
 Write = Callable[..., Path]
 
@@ -29,6 +30,14 @@ def write(tiny: ModuleType) -> Write:
 
 def add(places: Collection, source: Path, *args: Any, **options: Any) -> AddReport:
     return places.add(source, *args, workers=1, **options)
+
+
+def local_features(places: Collection) -> list[Features]:
+    """Of every image, in the order of rows."""
+    with places._store.snapshot() as columns:
+        stored = places._store.features(columns)
+        assert stored is not None
+        return [stored[position] for position in range(len(stored))]
 
 
 def landmarks(places: Collection) -> dict[str, str | None]:
@@ -103,6 +112,10 @@ class TestNewPhotos:
             np.testing.assert_array_equal(
                 one._store.segments.read(rows), two._store.segments.read(rows)
             )
+            for mine, other in zip(local_features(one), local_features(two), strict=True):
+                assert len(mine) > 20
+                np.testing.assert_array_equal(mine.keypoints, other.keypoints)
+                np.testing.assert_array_equal(mine.descriptors, other.descriptors)
             hit = one.search(root / "05.png", k=1)[0]
             assert (hit.id, hit.origin, round(hit.score, 4)) == ("05.png", "retrieved", 1)
 
@@ -110,11 +123,86 @@ class TestNewPhotos:
         told: list[tuple[str, int, int | None]] = []
         add(places, city, progress=lambda *args: told.append(args))
         stages = [stage for stage, _, _ in told]
-        assert sorted(set(stages), key=stages.index) == ["learn", "embed", "vote"]
+        assert sorted(set(stages), key=stages.index) == [
+            "learn", "embed", "vote", "verify",
+        ]  # fmt: skip
         embedded = [done for stage, done, total in told if stage == "embed"]
         assert embedded == sorted(embedded)
         assert embedded[-1] == 14
         assert ("learn", 14, 14) in told
+
+
+class TestLocalFeatures:
+    @pytest.fixture
+    def squares(self, tmp_path: Path, tiny: ModuleType) -> Iterator[Collection]:
+        with Collection.create(
+            tmp_path / "squares", embedder="tiny", local_features="squares", features_per_photo=60
+        ) as collection:
+            yield collection
+
+    @pytest.mark.parametrize("commit", [3, 100])
+    @pytest.mark.parametrize("learned", [5, 100])
+    def test_each_photo_has_its_own(
+        self,
+        squares: Collection,
+        city: Path,
+        tiny: ModuleType,
+        monkeypatch: pytest.MonkeyPatch,
+        commit: int,
+        learned: int,
+    ) -> None:
+        """Whether the embedder learned from it, and wherever a commit ends."""
+        from steeple.images import read_image
+
+        monkeypatch.setattr(module, "COMMIT", commit)
+        monkeypatch.setattr(learning, "FIT_PHOTOS", learned)
+        (city / "blank.jpg").write_bytes(one_colour())
+        (city / "cut.jpg").write_bytes((city / "street.jpg").read_bytes()[:60])
+        add(squares, city)
+        found = local_features(squares)
+        assert len(found) == len(squares) == 15
+        for image, features in zip(squares, found, strict=True):
+            expected = tiny.Squares()(read_image(image.path)).strongest(60)
+            assert features.descriptors.tolist() == expected.descriptors.tolist()
+            assert features.keypoints.tolist() == expected.keypoints.tolist()
+            assert len(features) == (0 if image.id == "blank.jpg" else 60)
+
+    def test_a_replaced_photo(self, squares: Collection, city: Path, write: Write) -> None:
+        add(squares, city)
+        before = local_features(squares)
+        write(city / "street.jpg", 900)
+        add(squares, city)
+        after = local_features(squares)
+        row = [image.id for image in squares].index("street.jpg")
+        assert row == 13  # the last
+        assert after[row].descriptors.tolist() not in [one.descriptors.tolist() for one in before]
+        size = (squares.folder / "features" / "000000.bin").stat().st_size
+        assert size == 15 * 60 * 18  # the old ones are a hole
+
+    def test_a_collection_without(self, tmp_path: Path, city: Path, tiny: ModuleType) -> None:
+        with Collection.create(tmp_path / "plain", embedder="tiny", local_features=None) as places:
+            add(places, city)
+            assert places.extractor is None
+            assert places.describe([city / "street.jpg"]).features is None
+            assert places.statistics()["local_features"] is None
+            assert not (places.folder / "features").exists()
+
+    def test_they_are_said(self, squares: Collection, city: Path) -> None:
+        assert squares.statistics()["local_features"] == {
+            "kind": "squares", "most": 60, "per_photo": 0, "bytes_per_photo": 0,
+        }  # fmt: skip
+        (city / "blank.jpg").write_bytes(one_colour())
+        add(squares, city)
+        assert squares.statistics()["local_features"] == {
+            "kind": "squares", "most": 60, "per_photo": 56, "bytes_per_photo": 56 * 18,
+        }  # fmt: skip
+
+
+def one_colour() -> bytes:
+    import cv2
+
+    grey = np.full((36, 48, 3), 90, dtype=np.uint8)
+    return bytes(cv2.imencode(".png", grey)[1].tobytes())
 
 
 class TestASecondTime:

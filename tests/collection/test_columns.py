@@ -48,6 +48,17 @@ def test_what_they_show(filled: LocalStore) -> None:
     assert columns.index.tolist() == [0, 1]
 
 
+def test_where_local_features_lie(
+    detailed: LocalStore, vectors: Any, put: Any, features: Any
+) -> None:
+    put(detailed, list("abc"), vectors(0, 3), None, [features(n, 2 - n) for n in range(3)])
+    columns = read(detailed)
+    assert columns.places.dtype == np.int64
+    assert columns.places.tolist() == [0, 20, 30]
+    assert columns.counts.dtype == np.int32
+    assert columns.counts.tolist() == [2, 1, 0]
+
+
 def test_an_empty_collection(store: LocalStore) -> None:
     columns = read(store)
     assert len(columns) == len(columns.training) == len(columns.index) == 0
@@ -65,6 +76,8 @@ def test_saved_and_mapped(filled: LocalStore) -> None:
     assert columns.equals_file(path)
     mapped = Columns.load(filled.connection, cache, columns.generation)
     assert isinstance(mapped._table, np.memmap)
+    assert mapped.places.tolist() == [-1, -1, -1]  # where no local features are kept
+    assert mapped.counts.tolist() == [0, 0, 0]
     for name in ("rows", "roles", "landmarks", "counted", "contrasts", "training", "index"):
         np.testing.assert_array_equal(getattr(mapped, name), getattr(columns, name))
 

@@ -19,7 +19,7 @@ from steeple.collection.doctor import Diagnosis, Finding, check
 from steeple.collection.schema import DATABASE, put_setting
 from steeple.collection.segments import ROWS, checksum
 from steeple.collection.store import LocalStore
-from steeple.errors import CollectionError, StorageError
+from steeple.errors import CollectionError, MissingExtraError, StorageError
 
 D = 48
 
@@ -231,13 +231,17 @@ class TestDescriptors:
             cv2.imwrite(str(root / f"{seed:02}.png"), large)
         with Collection.create(tmp_path / "places") as places:
             places.add(root, workers=1)
-        path = tmp_path / "places" / "descriptors" / "000000.f32"
-        content = path.read_bytes()
-        path.write_bytes(b"\xff" * len(content))
+        paths = [
+            tmp_path / "places" / "descriptors" / "000000.f32",
+            tmp_path / "places" / "features" / "000000.bin",
+        ]
+        contents = [path.read_bytes() for path in paths]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(b"\xff" * len(content))
         diagnosis = check(tmp_path / "places", repair=True, workers=2)
         assert diagnosis.healthy
-        assert kinds(diagnosis).count("descriptor") == 30
-        assert path.read_bytes() == content  # bit by bit what it was
+        assert kinds(diagnosis).count("descriptor") == kinds(diagnosis).count("features") == 30
+        assert [path.read_bytes() for path in paths] == contents  # bit by bit what they were
 
 
 class TestSegments:
@@ -304,6 +308,182 @@ class TestSegments:
             assert places.search(city / "street.jpg")[0].id == "street.jpg"
 
 
+class TestLocalFeatures:
+    """Of 14 tiny photos, 40 features of 18 bytes each."""
+
+    SIZE = 40 * 18
+
+    @pytest.fixture
+    def detailed(self, tmp_path: Path, city: Path, tiny: ModuleType) -> Path:
+        with Collection.create(
+            tmp_path / "detailed", embedder="tiny", local_features="squares", features_per_photo=40
+        ) as places:
+            places.add(city, workers=1)
+        assert self.file(places.folder).stat().st_size == 14 * self.SIZE
+        return places.folder
+
+    def file(self, folder: Path) -> Path:
+        return folder / "features" / "000000.bin"
+
+    def spoil(self, folder: Path, row: int, offset: int = 5) -> None:
+        with self.file(folder).open("r+b") as file:
+            file.seek(row * self.SIZE + offset)
+            file.write(b"\x55")
+
+    def test_sound(self, detailed: Path) -> None:
+        content = votes(detailed)
+        assert diagnose(detailed) == Diagnosis(14, ())
+        assert diagnose(detailed, repair=True) == Diagnosis(14, ())
+        assert votes(detailed) == content
+
+    def test_they_are_found_again_in_their_photo(self, detailed: Path) -> None:
+        content, before = self.file(detailed).read_bytes(), votes(detailed)
+        row = rows(detailed)["abbey/2.jpg"]
+        self.spoil(detailed, row)
+        assert diagnose(detailed).findings == (
+            Finding("features", "abbey/2.jpg", "its local features do not match their checksum"),
+        )
+        diagnosis = diagnose(detailed, repair=True)
+        assert diagnosis.healthy
+        assert (diagnosis.findings[0].kind, diagnosis.findings[0].repaired) == ("features", True)
+        assert self.file(detailed).read_bytes() == content  # bit by bit what it was
+        assert diagnose(detailed) == Diagnosis(14, ())
+        assert votes(detailed) == before
+
+    def test_with_its_descriptor_in_one_pass(
+        self, detailed: Path, tiny: ModuleType, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[Path] = []
+        prepare = damage_module.prepare_files
+
+        def watch(paths: Any, *args: Any, **options: Any) -> Any:
+            seen.extend(paths)
+            return prepare(paths, *args, **options)
+
+        monkeypatch.setattr(damage_module, "prepare_files", watch)
+        self.spoil(detailed, 3)
+        overwrite(detailed, 3, 0.5)
+        overwrite(detailed, 7, 0.5)
+        self.spoil(detailed, 9)
+        found = [(f.kind, f.repaired) for f in diagnose(detailed, repair=True).findings[:4]]
+        assert found == [
+            ("descriptor", True), ("features", True), ("descriptor", True), ("features", True),
+        ]  # fmt: skip
+        assert len(seen) == 3
+        assert diagnose(detailed) == Diagnosis(14, ())
+
+    @pytest.mark.parametrize("keep", [None, 0, 5 * 40 * 18 + 17])
+    def test_a_short_or_missing_file(self, detailed: Path, city: Path, keep: int | None) -> None:
+        path = self.file(detailed)
+        content, before = path.read_bytes(), votes(detailed)
+        if keep is None:
+            path.unlink()
+        else:
+            os.truncate(path, keep)
+        missing = 9 if keep else 14
+        with Collection.open(detailed) as places, places._store.snapshot() as columns:  # it opens
+            stored = places._store.features(columns)
+            assert stored is not None
+            with pytest.raises(CollectionError, match="steeple doctor --collection"):
+                stored[13]
+        diagnosis = diagnose(detailed)
+        assert kinds(diagnosis) == ["segment"] + ["features"] * missing
+        detail = f"{path} lacks the local features of {missing} photos"
+        assert diagnosis.findings[0].detail == detail
+        assert diagnosis.findings[-1].detail == "its local features are missing"
+        assert diagnose(detailed, repair=True).healthy
+        assert path.read_bytes() == content
+        assert diagnose(detailed) == Diagnosis(14, ())
+        assert votes(detailed) == before
+
+    def test_without_the_photo_there_are_none_until_it_is_back(
+        self, detailed: Path, city: Path
+    ) -> None:
+        photo = city / "abbey" / "2.jpg"
+        content = photo.read_bytes()
+        photo.unlink()
+        row = rows(detailed)["abbey/2.jpg"]
+        os.truncate(self.file(detailed), row * self.SIZE + 30)
+        diagnosis = diagnose(detailed, repair=True)
+        assert not diagnosis.healthy
+        (lost,) = (f for f in diagnosis.findings if not f.repaired and not f.harmless)
+        assert (lost.kind, lost.id) == ("features", "abbey/2.jpg")
+        assert f"are missing, and its photo {photo} is gone; bring the photo back" in lost.detail
+        with Collection.open(detailed) as places:  # the rest works
+            assert places.search(city / "abbey" / "1.jpg")[0].id == "abbey/1.jpg"
+        assert not diagnose(detailed).healthy  # it is not forgotten
+        photo.write_bytes(content)
+        assert diagnose(detailed, repair=True).healthy
+        assert diagnose(detailed) == Diagnosis(14, ())
+        with Collection.open(detailed) as places, places.view() as view:
+            stored = places._store.features(view.columns)
+            assert stored is not None
+            found = places.describe([photo]).features
+            assert found is not None
+            assert found[0] is not None
+            assert stored[row].descriptors.tolist() == found[0].descriptors.tolist()
+
+    def test_wrong_ones_are_left_if_they_cannot_be_found_again(
+        self, detailed: Path, city: Path
+    ) -> None:
+        (city / "abbey" / "2.jpg").unlink()
+        self.spoil(detailed, rows(detailed)["abbey/2.jpg"])
+        content = self.file(detailed).read_bytes()
+        assert not diagnose(detailed, repair=True).healthy
+        assert self.file(detailed).read_bytes() == content
+
+    def test_a_next_byte_that_is_taken(self, detailed: Path, city: Path, tiny: ModuleType) -> None:
+        execute(detailed, "UPDATE setting SET value = '77' WHERE key = 'next_byte'")
+        assert diagnose(detailed).findings[0].detail == "the next free byte is taken"
+        assert not diagnose(detailed).healthy
+        assert diagnose(detailed, repair=True).healthy
+        tiny.write(city / "new.jpg", 800)
+        with Collection.open(detailed) as places:
+            places.add(city, workers=1)
+        assert diagnose(detailed) == Diagnosis(15, ())
+
+    def test_a_place_that_was_lost(self, detailed: Path) -> None:
+        execute(detailed, "UPDATE image SET place = NULL WHERE row = 3")
+        assert [f.detail for f in diagnose(detailed).findings] == [
+            f"{next(detailed.glob('cache/*'))} belongs to an earlier state of the collection",
+            "its local features are missing",
+        ]
+        assert diagnose(detailed, repair=True).healthy
+        assert diagnose(detailed) == Diagnosis(14, ())
+
+    def test_a_damaged_embedder_does_not_keep_them_from_repair(self, detailed: Path) -> None:
+        (folder,) = detailed.glob("embedder-*")
+        (folder / "tiny.json").unlink()
+        self.spoil(detailed, 3)
+        overwrite(detailed, 3, 0.5)
+        found = [(f.kind, f.repaired) for f in diagnose(detailed, repair=True).findings[:3]]
+        assert found == [("embedder", False), ("descriptor", False), ("features", True)]
+
+    @pytest.mark.parametrize("error", [CollectionError("no model"), MissingExtraError("no torch")])
+    def test_what_finds_them_is_not_there(
+        self, detailed: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    ) -> None:
+        from steeple.collection import doctor
+
+        def refuse(store: LocalStore) -> None:
+            raise error
+
+        monkeypatch.setattr(doctor, "stored_extractor", refuse)
+        diagnosis = diagnose(detailed)
+        (finding,) = diagnosis.findings
+        assert str(error) in finding.detail
+        damaged = not isinstance(error, MissingExtraError)  # the machine lacks something, if not
+        assert finding.kind == ("extractor" if damaged else "machine")
+        assert diagnosis.healthy is not damaged
+        self.spoil(detailed, 3)
+        overwrite(detailed, 3, 0.5)
+        diagnosis = diagnose(detailed, repair=True)
+        assert [(f.kind, f.repaired) for f in diagnosis.findings[1:3]] == [
+            ("descriptor", True), ("features", False),
+        ]  # fmt: skip
+        assert "cannot be described again" in diagnosis.findings[2].detail
+
+
 class TestVotes:
     @pytest.mark.parametrize(
         ("sql", "detail"),
@@ -321,9 +501,9 @@ class TestVotes:
         execute(full, sql)
         diagnosis = diagnose(full)
         # The columns lie there for an older generation, which is a cache and no damage.
-        assert [f for f in diagnosis.findings if f.kind == "votes"] == [
-            Finding("votes", None, detail)
-        ]
+        found = [f for f in diagnosis.findings if f.kind == "votes"]
+        assert found[0] == Finding("votes", None, detail)
+        assert all("verified" in f.detail for f in found[1:])  # what follows from the voters
         assert not diagnosis.healthy
         assert diagnose(full, repair=True).healthy
         assert diagnose(full) == Diagnosis(14, ())
@@ -333,8 +513,8 @@ class TestVotes:
         row = rows(full)["abbey/0.jpg"]
         execute(full, f"DELETE FROM image WHERE row = {row}")
         found = [f.detail for f in diagnose(full).findings if f.kind == "votes"]
-        assert len(found) == 1
         assert "images wait for a vote" in found[0]
+        assert all("verified" in text for text in found[1:])  # what follows from the voters
         assert diagnose(full, repair=True).healthy
         assert diagnose(full) == Diagnosis(13, ())
 
@@ -377,7 +557,7 @@ class TestFiles:
         assert not diagnosis.healthy
         assert kinds(diagnosis)[:2] == ["embedder", "descriptor"]
         assert "build the collection again" in diagnosis.findings[0].detail
-        assert "it cannot be embedded again" in diagnosis.findings[1].detail
+        assert "it cannot be described again" in diagnosis.findings[1].detail
 
 
 class TestPhotos:

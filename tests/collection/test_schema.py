@@ -84,7 +84,7 @@ class TestWhatIsNoCollection:
 
 @pytest.mark.parametrize(
     ("found", "way_out"),
-    [(FORMAT + 1, "install a newer steeple"), (0, "build the collection again")],
+    [(FORMAT + 1, "install a newer steeple"), (1, "build the collection again")],
 )
 def test_another_format(folder: Path, found: int, way_out: str) -> None:
     connection = connect(folder)

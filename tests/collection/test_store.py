@@ -18,7 +18,7 @@ from steeple.collection.schema import DATABASE
 from steeple.collection.store import LocalStore, storage_errors
 from steeple.errors import CollectionError, InputError, StorageError
 
-SETTINGS = {"embedder": "sift-vlad", "dimension": 8, "seed": 0, "vote_neighbours": 3}
+SETTINGS = {"embedder": "sift-vlad", "dimension": 8, "seed": 0}
 
 
 class TestCreate:
@@ -61,6 +61,23 @@ class TestCreate:
         (tmp_path / ".places.new" / DATABASE).write_text("half")
         LocalStore.create(tmp_path / "places", SETTINGS).close()
         assert [p.name for p in tmp_path.iterdir()] == ["places"]
+
+    @pytest.mark.parametrize("there", [False, True])
+    def test_with_copies_of_folders(self, tmp_path: Path, there: bool) -> None:
+        model = tmp_path / "model"
+        (model / "deep").mkdir(parents=True)
+        (model / "deep" / "weights").write_bytes(b"w")
+        if there:
+            (tmp_path / "places").mkdir()
+        store = LocalStore.create(tmp_path / "places", SETTINGS, {"extractor": model})
+        assert (store.folder / "extractor" / "deep" / "weights").read_bytes() == b"w"
+        store.close()
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "places"]
+
+    def test_a_copy_that_fails_leaves_no_collection(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageError, match="cannot write to"):
+            LocalStore.create(tmp_path / "places", SETTINGS, {"extractor": tmp_path / "none"})
+        assert not (tmp_path / "places").exists()
 
     def test_where_it_cannot_be(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
@@ -160,6 +177,69 @@ class TestTransactions:
         with pytest.raises(sqlite3.IntegrityError):
             put(store, ["a", "a"], vectors(0, 2))
         assert len(store) == 0
+
+
+class TestLocalFeatures:
+    def stored(self, store: LocalStore) -> list[Any]:
+        with store.snapshot() as columns:
+            found = store.features(columns)
+            assert found is not None
+            return [found[n].descriptors.tolist() for n in range(len(found))]
+
+    def test_with_the_images(
+        self, detailed: LocalStore, put: Any, vectors: Any, features: Any
+    ) -> None:
+        given = [features(n, n) for n in range(4)]
+        put(detailed, list("abc"), vectors(0, 3), None, given[:3])
+        put(detailed, ["d"], vectors(1, 1), None, given[3:])
+        assert self.stored(detailed) == [one.descriptors.tolist() for one in given]
+        assert detailed.setting("next_byte") == detailed.last_byte() == 60
+        with detailed.transaction():
+            detailed.delete(["b", "d"])  # which leaves holes
+        put(detailed, ["d"], vectors(1, 1), None, [features(9, 2)])
+        expected = [given[0], given[2], features(9, 2)]
+        assert self.stored(detailed) == [one.descriptors.tolist() for one in expected]
+        assert detailed.setting("next_byte") == 80
+
+    def test_a_collection_without(self, store: LocalStore, put: Any, vectors: Any) -> None:
+        put(store, ["a"], vectors(0, 1))
+        with store.snapshot() as columns:
+            assert store.features(columns) is None
+        assert store.last_byte() == 0
+        assert not (store.folder / "features").exists()
+
+    def test_every_image_has_its_own_or_nothing_is_stored(
+        self, detailed: LocalStore, put: Any, vectors: Any, features: Any
+    ) -> None:
+        with pytest.raises(ValueError, match="shorter"):
+            put(detailed, ["a", "b"], vectors(0, 2), None, [features(0, 3)])
+        assert len(detailed) == 0
+        assert detailed.setting("next_byte") == 0
+
+    def test_what_did_not_commit_is_written_over(
+        self, detailed: LocalStore, put: Any, vectors: Any, features: Any
+    ) -> None:
+        with pytest.raises(sqlite3.IntegrityError):
+            put(detailed, ["a", "a"], vectors(0, 2), None, [features(0, 3), features(1, 3)])
+        assert (detailed.folder / "features" / "000000.bin").stat().st_size == 60
+        put(detailed, ["b"], vectors(0, 1), None, [features(2, 3)])
+        assert self.stored(detailed) == [features(2, 3).descriptors.tolist()]
+        assert detailed.setting("next_byte") == 30
+
+    def test_a_reader_keeps_its_own_while_a_writer_replaces_them(
+        self, detailed: LocalStore, put: Any, vectors: Any, features: Any
+    ) -> None:
+        put(detailed, ["a", "b"], vectors(0, 2), None, [features(0, 2), features(1, 3)])
+        reader = LocalStore(detailed.folder)
+        with reader.snapshot() as columns:
+            found = reader.features(columns)
+            assert found is not None
+            with detailed.transaction():
+                detailed.delete(["a", "b"])
+            put(detailed, ["b"], vectors(1, 1), None, [features(7, 5)])
+            assert found[1].descriptors.tolist() == features(1, 3).descriptors.tolist()
+        assert self.stored(reader) == [features(7, 5).descriptors.tolist()]
+        reader.close()
 
 
 class TestReaders:

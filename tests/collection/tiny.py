@@ -1,7 +1,8 @@
-"""An embedder without learning or cost, and tiny photos: for tests about what lies on disk.
+"""Photos, an embedder and local features without learning or cost: for tests of what is on disk.
 
-Its descriptor is a 4 x 4 grid of mean colours, so like photos are near and a photo of another size
-has another descriptor. Imported by path, in the tests and in the programs that tests start.
+The embedder's descriptor is a 4 x 4 grid of mean colours, so like photos are near and a photo of
+another size has another descriptor. The local features are the pixels themselves, two by two.
+Imported by path, in the tests and in the programs that tests start.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from steeple.geometry.features import Features
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -50,6 +53,24 @@ class Tiny:
         return cls(json.loads((folder / "tiny.json").read_text()))
 
 
+@dataclass(frozen=True)
+class Squares:
+    """Every square of 2 x 2 pixels is a feature, those of most contrast first; a flat one none."""
+
+    name: str = "squares"
+    max_side: int = 96
+
+    def __call__(self, image: Pixels) -> Features:
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        squares = image[: 2 * height, : 2 * width].reshape(height, 2, width, 2, 3)
+        values = squares.transpose(0, 2, 1, 3, 4).reshape(-1, 12).astype(np.int16) - 128
+        contrast = np.ptp(values, axis=1)
+        order = np.argsort(-contrast, kind="stable")[: np.count_nonzero(contrast)]
+        y, x = np.divmod(order, max(width, 1))
+        places = np.stack([2 * x + 0.5, 2 * y + 0.5, np.full(len(order), 2)], axis=1)
+        return Features(places.astype(np.float32), values[order].astype(np.int8))
+
+
 def draw(seed: int, *, like: int | None = None, height: int = 36, width: int = 48) -> Pixels:
     """(height, width, 3) uint8: coarse noise; with `like`, a variation of that photo."""
     base = np.random.default_rng(seed if like is None else like).random((4, 4, 3))
@@ -76,7 +97,9 @@ def write_city(root: Path, landmarks: Sequence[str], each: int) -> Path:
 
 
 def register() -> None:
-    """Lets collections find this embedder by name."""
+    """Lets collections find the embedder and the local features by name."""
     from steeple.embedding.base import EMBEDDERS
+    from steeple.geometry.base import EXTRACTORS
 
     EMBEDDERS["tiny"] = lambda: Tiny
+    EXTRACTORS["squares"] = Squares

@@ -9,13 +9,20 @@ from types import ModuleType
 
 import pytest
 
+FILE = 40_000  # bytes of a file of local features: a few dozen photos
+SAMPLE = 8  # images that a judge learns from
 TINY = Path(__file__).parents[1] / "collection" / "tiny.py"
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The module of tiny photos, its embedder registered."""
+    """The module of tiny photos, its embedder and its local features registered.
+
+    Local features lie in small files and judges learn from little, here and in `driver`.
+    """
+    from steeple.collection import beliefs, feature_files
     from steeple.embedding.base import EMBEDDERS
+    from steeple.geometry.base import EXTRACTORS
 
     name = "steeple_tiny_photos"
     if name not in sys.modules:
@@ -26,6 +33,9 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         spec.loader.exec_module(sys.modules[name])
     module = sys.modules[name]
     monkeypatch.setitem(EMBEDDERS, "tiny", lambda: module.Tiny)
+    monkeypatch.setitem(EXTRACTORS, "squares", module.Squares)
+    monkeypatch.setattr(feature_files, "FILE", FILE)
+    monkeypatch.setattr(beliefs, "_SAMPLE", SAMPLE)
     return module
 
 
@@ -43,12 +53,14 @@ import cv2, faiss, scipy.optimize  # so that what follows "ready" is the work it
 sys.path.insert(0, {str(TINY.parent)!r})
 import tiny
 from steeple import Collection
-from steeple.collection import adding, learning
+from steeple.collection import adding, beliefs, feature_files, learning
 from steeple.errors import SteepleError
 
 tiny.register()
 adding.COMMIT = 4
 learning.FIT_PHOTOS = 16
+feature_files.FILE = {FILE}
+beliefs._SAMPLE = {SAMPLE}
 commit = adding._commit
 
 def tell(store, embedder, batch, report):

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from steeple.collection.segments import checksum
 KILLS = 50
 PHOTOS = 320
 LANDMARKS = 8
+FEATURES = 100  # per photo, of 18 bytes each
 
 
 @pytest.fixture
@@ -29,29 +31,52 @@ def photos(tmp_path: Path, tiny: ModuleType) -> Path:
     return root
 
 
-def expected_descriptors(tiny: ModuleType, photos: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Expected:
+    """By id: descriptors, and the descriptors of local features."""
+
+    descriptors: dict[str, Any]
+    features: dict[str, Any]
+
+
+def describe(tiny: ModuleType, photos: Path) -> Expected:
     from steeple.images import read_image
 
     paths = sorted(photos.rglob("*.jpg"))
-    made = tiny.Tiny(1).encode([tiny.prepare(read_image(path, max_side=64)) for path in paths])
+    images = [read_image(path) for path in paths]
+    made = tiny.Tiny(1).encode([tiny.prepare(image) for image in images])
     ids = [path.relative_to(photos).as_posix() for path in paths]
-    return dict(zip(ids, made, strict=True))
+    features = [tiny.Squares()(image).strongest(FEATURES).descriptors for image in images]
+    return Expected(dict(zip(ids, made, strict=True)), dict(zip(ids, features, strict=True)))
 
 
-def inspect(folder: Path, expected: dict[str, Any]) -> set[str]:
+def create(folder: Path) -> Path:
+    Collection.create(
+        folder, embedder="tiny", local_features="squares", features_per_photo=FEATURES
+    ).close()
+    return folder
+
+
+def inspect(folder: Path, expected: Expected) -> set[str]:
     """Opens the collection as the next command would; every image it shows is whole."""
     with Collection.open(folder) as places:
         images = list(places)
         rows = np.array([image.row for image in images], dtype=np.int64)
         vectors = places._store.segments.read(rows)
         stored = dict(places._store.connection.execute("SELECT row, checksum FROM image"))
-        for image, vector in zip(images, vectors, strict=True):
+        with places._store.snapshot() as columns:
+            features = places._store.features(columns)
+            assert features is not None
+            assert len(features) == len(images)
+        for position, (image, vector) in enumerate(zip(images, vectors, strict=True)):
             assert checksum(vector) == stored[image.row]
-            np.testing.assert_array_equal(vector, expected[image.id])
+            np.testing.assert_array_equal(vector, expected.descriptors[image.id])
+            found = features[position].descriptors
+            np.testing.assert_array_equal(found, expected.features[image.id])
             assert image.landmark == image.id.partition("/")[0]
         if images:
-            hits = places.search_descriptors(expected[images[0].id][None], k=5)[0]
-            assert hits[0].id == images[0].id
+            query = expected.descriptors[images[0].id][None]
+            assert places.search_descriptors(query, k=5, rerank="knn")[0][0].id == images[0].id
     return {image.id for image in images}
 
 
@@ -74,9 +99,8 @@ def test_kill_9_at_random_moments(
     tmp_path: Path, tiny: ModuleType, photos: Path, driver: Path
 ) -> None:
     random = np.random.default_rng(2020)
-    folder = tmp_path / "places"
-    Collection.create(folder, embedder="tiny").close()
-    expected = expected_descriptors(tiny, photos)
+    folder = create(tmp_path / "places")
+    expected = describe(tiny, photos)
     there: set[str] = set()
     kills = within = 0
     while kills < KILLS:
@@ -85,7 +109,7 @@ def test_kill_9_at_random_moments(
         assert there | committed <= now
         assert status in (0, -signal.SIGKILL)
         kills += status == -signal.SIGKILL
-        within += there < now < set(expected)
+        within += there < now < set(expected.descriptors)
         there = now
         if len(there) > PHOTOS * 3 // 4:  # there has to be something left to add
             gone = random.choice(sorted(there), PHOTOS // 2, replace=False).tolist()
@@ -96,15 +120,16 @@ def test_kill_9_at_random_moments(
 
     done = subprocess.run([sys.executable, driver, folder, photos], check=True, capture_output=True)
     assert done.returncode == 0
-    assert inspect(folder, expected) == set(expected)
+    assert inspect(folder, expected) == set(expected.descriptors)
     diagnosis = check(folder, repair=True, workers=1)
     assert all(finding.harmless for finding in diagnosis.findings)  # nothing but left-overs
     assert check(folder).findings == ()
+    assert len(list((folder / "features").iterdir())) > 10  # so that it met their boundaries too
     assert votes(folder) == pytest.approx(votes(uninterrupted(tmp_path, photos)), abs=1e-6)
 
 
 def uninterrupted(tmp_path: Path, photos: Path) -> Path:
-    with Collection.create(tmp_path / "fresh", embedder="tiny") as fresh:
+    with Collection.open(create(tmp_path / "fresh")) as fresh:
         fresh.add(photos, workers=1)
     return tmp_path / "fresh"
 

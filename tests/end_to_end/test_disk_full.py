@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from steeple.errors import StorageError
 
 SIZE = 3 << 20  # bytes of the disk
 PHOTOS = 120
+KINDS: Any = {"embedder": "tiny", "local_features": "squares", "features_per_photo": 60}
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def add_fails(folder: Path, photos: Path) -> bool:
 
 def sound(folder: Path) -> bool:
     found = {f.kind for f in check(folder, workers=1).findings}
-    return not found & {"database", "descriptor", "segment", "embedder"}
+    return not found & {"database", "descriptor", "features", "segment", "embedder"}
 
 
 @pytest.mark.parametrize("begun", [False, True])
@@ -80,7 +82,7 @@ def test_a_small_disk(
     failures = 0
     for number, kilobytes in enumerate([400, 300, 200, 160, 120, 100, 80, 60, 40, 24, 16, 8, 4, 0]):
         folder = disk / f"places {number}"
-        with Collection.create(folder, embedder="tiny") as places:
+        with Collection.create(folder, **KINDS) as places:
             if begun:
                 places.add(photos / "landmark 0", prefix="landmark 0/", workers=1)
             before = len(places)
@@ -108,7 +110,7 @@ def test_a_small_disk(
 
 
 def test_the_message(disk: Path, photos: Path) -> None:
-    with Collection.create(disk / "places", embedder="tiny") as places:
+    with Collection.create(disk / "places", **KINDS) as places:
         filler = fill(disk, 60 << 10)
         with pytest.raises(
             StorageError, match="the disk is full; what was committed before is kep"
@@ -121,10 +123,10 @@ def test_the_message(disk: Path, photos: Path) -> None:
 def test_no_room_to_begin_with(disk: Path, tiny: ModuleType) -> None:
     filler = fill(disk, 0)
     with pytest.raises(StorageError, match="the disk is full"):
-        Collection.create(disk / "places", embedder="tiny")
+        Collection.create(disk / "places", **KINDS)
     filler.unlink()
     assert not (disk / "places").exists()
-    Collection.create(disk / "places", embedder="tiny").close()
+    Collection.create(disk / "places", **KINDS).close()
 
 
 @pytest.mark.parametrize("kilobytes", [8, 20, 48, 60, 90, 150])
@@ -133,7 +135,7 @@ def test_files_that_may_not_grow(
 ) -> None:
     """The same without root: the system refuses to let any file grow beyond a size."""
     folder = tmp_path / "places"
-    Collection.create(folder, embedder="tiny").close()
+    Collection.create(folder, **KINDS).close()
     command = [sys.executable, driver, folder, photos]
     limited = subprocess.run(
         [*command, str(kilobytes << 10)], capture_output=True, text=True, check=False

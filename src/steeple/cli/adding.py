@@ -36,6 +36,12 @@ def show_report(places: Collection, report: AddReport) -> None:
         f"{numbers['images']:,} images: {numbers['index']:,} to be found, "
         f"{numbers['training']:,} that vote for {numbers['landmarks']:,} landmarks"
     )
+    kept = numbers["local_features"]
+    if kept and numbers["images"]:
+        console.print(
+            f"local features: {kept['per_photo']:,.0f} ({kept['kind']}) a photo, "
+            f"{kept['bytes_per_photo'] / 1024:,.0f} KiB"
+        )
     learned_from = numbers["learned_from"]
     if learned_from and numbers["images"] >= 10 * max(learned_from, 50):
         console.print(

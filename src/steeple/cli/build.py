@@ -10,6 +10,7 @@ import typer
 from steeple.cli import options
 from steeple.cli.adding import report_json, show_report
 from steeple.cli.console import command, console, emit_json, shown_progress
+from steeple.errors import InputError
 
 __all__ = ["build"]
 
@@ -21,6 +22,9 @@ def build(
     skip_missing: options.SkipMissing = False,
     prefix: options.Prefix = "",
     embedder: options.Embedder = "sift-vlad",
+    local_features: options.LocalFeatures = None,
+    no_local_features: options.NoLocalFeatures = False,
+    features_per_photo: options.FeaturesPerPhoto = 1000,
     seed: options.Seed = 0,
     workers: options.Workers = None,
     json: options.Json = False,
@@ -32,6 +36,8 @@ def build(
     """
     from steeple.collection import Collection
 
+    if no_local_features and local_features is not None:
+        raise InputError("--local-features and --no-local-features exclude each other; give one")
     with shown_progress() as progress:
         places, report = Collection.build(
             photos,
@@ -40,6 +46,8 @@ def build(
             skip_missing=skip_missing,
             prefix=prefix,
             embedder=embedder,
+            local_features=None if no_local_features else local_features or "sift",
+            features_per_photo=features_per_photo,
             seed=seed,
             workers=workers,
             progress=progress,

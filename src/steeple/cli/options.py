@@ -10,9 +10,12 @@ import typer
 __all__ = [
     "CollectionArgument",
     "Embedder",
+    "FeaturesPerPhoto",
     "Html",
     "Json",
     "Landmarks",
+    "LocalFeatures",
+    "NoLocalFeatures",
     "Open",
     "Prefix",
     "Rerank",
@@ -48,6 +51,24 @@ Prefix = Annotated[
 Embedder = Annotated[
     str, typer.Option("--embedder", help="What describes the photos of the collection.")
 ]
+LocalFeatures = Annotated[
+    str | None,
+    typer.Option(
+        "--local-features",
+        metavar="KIND",
+        help="What finds local features: sift (if not given), disk, aliked, or a model's folder.",
+    ),
+]
+NoLocalFeatures = Annotated[
+    bool,
+    typer.Option("--no-local-features", help="Keep none: less disk, but nothing can be verified."),
+]
+FeaturesPerPhoto = Annotated[
+    int,
+    typer.Option(
+        "--features-per-photo", min=1, max=1000, help="Local features kept, the strongest."
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", help="Of everything that is learned or drawn.")]
 Workers = Annotated[
     int | None,
@@ -56,7 +77,9 @@ Workers = Annotated[
 Rerank = Annotated[
     str,
     typer.Option(
-        "--rerank", help="default, knn, aqe, sort or two-stage; several are joined by commas."
+        "--rerank",
+        help="default, knn, aqe, sort, two-stage, spatial, inliers, gated or fusion; several are "
+        "joined by commas.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]

@@ -17,7 +17,9 @@ from steeple.collection.learning import FIT_PHOTOS
 from steeple.collection.sources import Photo, Source
 from steeple.collection.store import Image, LocalStore, NewImage
 from steeple.embedding.base import Embedder
-from steeple.embedding.pipeline import Prepared, available_cores, prepare_files
+from steeple.embedding.pipeline import Prepared, prepare_files
+from steeple.geometry.strongest import Strongest
+from steeple.processes import available_cores
 from steeple.progress import Progress
 
 __all__ = ["AddReport", "add_photos", "hash_file"]
@@ -90,6 +92,7 @@ class _Candidate:
 def add_photos(
     store: LocalStore,
     embedder: Embedder,
+    extractor: Strongest | None,
     source: Source,
     *,
     workers: int | None,
@@ -101,6 +104,7 @@ def add_photos(
     Args:
         store: the collection; the caller holds its write lock.
         embedder: fitted.
+        extractor: finds local features; None if the collection keeps none.
         source: the photos.
         workers: processes that decode and describe; None takes one per core.
         progress: told after every photo.
@@ -119,7 +123,9 @@ def add_photos(
             if candidate.photo.path not in learned:
                 yield candidate.photo.path
 
-    prepared = prepare_files(fresh(), embedder.prepare, embedder.max_side, workers=workers)
+    prepared = prepare_files(
+        fresh(), embedder.prepare, embedder.max_side, extractor=extractor, workers=workers
+    )
     for candidate, result in _in_order(waiting, prepared, learned):
         if result.error is None:
             batch.append((candidate, result))
@@ -279,6 +285,7 @@ def _commit(
     report: AddReport,
 ) -> None:
     descriptors = embedder.encode([result.result for _, result in batch])
+    features = [result.features for _, result in batch if result.features is not None]
     images = [
         NewImage(
             id=candidate.photo.id,
@@ -295,7 +302,7 @@ def _commit(
     ]
     with store.transaction():
         replaced = store.delete(c.photo.id for c, _ in batch if c.old)
-        store.append(images, descriptors)
+        store.append(images, descriptors, features)
     report.replaced += replaced
     report.added += len(batch) - replaced
 

@@ -26,19 +26,24 @@ INDEX = 2
 _DTYPE = np.dtype(
     [
         ("row", "<i8"),
+        ("place", "<i8"),
+        ("count", "<i4"),
         ("landmark", "<i4"),
         ("vote", "<i4"),
         ("score", "<f4"),
         ("ordinary", "<f4"),
         ("spread", "<f4"),
         ("contrast", "<f4"),
+        ("belief", "<i4"),
+        ("strength", "<f4"),
         ("role", "u1"),
         ("counted", "u1"),
     ]
 )
 _QUERY = """
-SELECT row, ifnull(landmark, -1), ifnull(vote, -1), ifnull(score, 0), ifnull(ordinary, 'nan'),
-       ifnull(spread, 'nan'), ifnull(contrast, 0), role, counted
+SELECT row, ifnull(place, -1), ifnull(features, 0), ifnull(landmark, -1), ifnull(vote, -1),
+       ifnull(score, 0), ifnull(ordinary, 'nan'), ifnull(spread, 'nan'), ifnull(contrast, 0),
+       ifnull(belief, -1), ifnull(strength, 0), role, counted
 FROM image ORDER BY row
 """
 
@@ -107,6 +112,16 @@ class Columns:
         return np.ascontiguousarray(self._table["row"])
 
     @cached_property
+    def places(self) -> Ids:
+        """(n,) int64, the byte places of the images' local features; -1 where none are kept."""
+        return np.ascontiguousarray(self._table["place"])
+
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int32]:
+        """(n,) int32, how many local features each image has."""
+        return np.ascontiguousarray(self._table["count"])
+
+    @cached_property
     def roles(self) -> npt.NDArray[np.uint8]:
         """(n,) uint8: 1 training, 2 index, 3 both."""
         return np.ascontiguousarray(self._table["role"])
@@ -138,6 +153,13 @@ class Columns:
     def contrasts(self) -> npt.NDArray[np.float32]:
         """(n,) float32, the contrasts of the votes."""
         return np.ascontiguousarray(self._table["contrast"], dtype=np.float32)
+
+    @cached_property
+    def verified(self) -> Votes:
+        """The verified votes of all n images; the scores are their strengths."""
+        return Votes(
+            self._table["belief"].astype(np.int64), np.ascontiguousarray(self._table["strength"])
+        )
 
     @cached_property
     def training(self) -> Ids:

@@ -1,14 +1,15 @@
 """Looks a collection over and repairs what can be derived from something else.
 
-Checked, in this order: the database (SQLite's own check, references, the next free row); the
-embedder; caches and left-overs; every descriptor (its file, its CRC-32, finite, of length 1 or
-exactly 0); every photo (size first, and where that is the same, the hash of its content: this
-reads all photos and takes the time that takes); the votes (looked up, named by images that vote,
-and equal to a recount).
+Checked, in this order: the database (SQLite's own check, references, the next free row and byte);
+the embedder and what finds local features; caches and left-overs; every descriptor (its file, its
+CRC-32, finite, of length 1 or exactly 0) and every photo's local features (their file, their
+CRC-32); every photo (size first, and where that is the same, the hash of its content: this reads
+all photos and takes the time that takes); the votes (looked up, named by images that vote, and
+equal to a recount).
 
-Repaired: a damaged descriptor is made again if its photo still has the content it was made from;
-votes are refreshed; stale caches and left-overs go. A photo that is gone or changed is worth
-knowing but no damage: the collection works without it.
+Repaired: damaged descriptors and local features are made again if their photo still has the
+content they were made from; votes are refreshed; stale caches and left-overs go. A photo that is
+gone or changed is worth knowing but no damage: the collection works without it.
 """
 
 from __future__ import annotations
@@ -23,33 +24,48 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from steeple.collection.beliefs import outdated_beliefs
 from steeple.collection.cohort import Cohort
 from steeple.collection.columns import Columns
 from steeple.collection.damage import (
     Damage,
     compare_photo,
-    damaged_descriptors,
-    embed_again,
+    describe_again,
+    find_damage,
     read_rows,
+    short_files,
     store_again,
 )
+from steeple.collection.embedders import stored_extractor, try_out
+from steeple.collection.intake import bring_votes_up_to_date
 from steeple.collection.schema import damage_errors, put_setting
-from steeple.collection.segments import ROWS
 from steeple.collection.store import LocalStore
-from steeple.collection.votes import outdated_votes, refresh_votes
+from steeple.collection.votes import outdated_votes
 from steeple.embedding.base import Embedder, load_embedder
-from steeple.embedding.pipeline import available_cores
-from steeple.errors import CollectionError, StorageError
+from steeple.errors import CollectionError, InputError, MachineError, StorageError
+from steeple.geometry.strongest import Strongest
+from steeple.processes import available_cores
 from steeple.progress import Progress, silent
 
 __all__ = ["Diagnosis", "Finding", "Kind", "check"]
 
 Kind: TypeAlias = Literal[
-    "database", "embedder", "segment", "descriptor", "votes", "cache", "leftover", "photo", "busy"
+    "database",
+    "embedder",
+    "extractor",
+    "machine",
+    "segment",
+    "descriptor",
+    "features",
+    "votes",
+    "cache",
+    "leftover",
+    "photo",
+    "busy",
 ]
 
-_NOTES = ("cache", "leftover", "photo", "busy")
-_TOGETHER = 256  # photos embedded again per transaction
+_NOTES = ("machine", "cache", "leftover", "photo", "busy")
+_TOGETHER = 256  # photos described again per transaction
 
 
 @dataclass(frozen=True)
@@ -104,7 +120,7 @@ def check(
     Args:
         folder: the collection.
         repair: whether to repair; takes the write lock.
-        workers: processes that embed photos again; None takes one per core.
+        workers: processes that describe photos again; None takes one per core.
         progress: told the stage, images done and their number.
 
     Raises:
@@ -140,20 +156,21 @@ def _examine(
     findings = _check_database(store, repair)
     if any(not finding.repaired for finding in findings):
         return findings  # what else would be found could not be trusted
-    embedder, problem = _check_embedder(store)
-    findings += problem
+    embedder, problems = _check_embedder(store)
+    extractor, more = _check_extractor(store)
+    findings += problems + more
     if busy is None:
         findings += _check_files(store, repair)
     else:
         findings.append(
             Finding("busy", None, f"{busy}; votes, caches and left-overs were not checked")
         )
-    damaged = list(damaged_descriptors(store, progress))
-    findings += _short_segments(store, damaged, repair)
+    damaged = list(find_damage(store, progress))
+    findings += [Finding("segment", None, text, repair) for text in short_files(store, damaged)]
     if repair and damaged:
-        findings += _repair_descriptors(store, embedder, damaged, workers, progress)
+        findings += _repair(store, embedder, extractor, damaged, workers=workers, progress=progress)
     else:
-        findings += [Finding("descriptor", d.id, f"its descriptor {d.reason}") for d in damaged]
+        findings += [Finding(kind, one.id, text) for one in damaged for kind, text in _said(one)]
     findings += _check_photos(store, progress)
     if busy is None:
         progress("vote", 0, None)
@@ -176,6 +193,12 @@ def _check_database(store: LocalStore, repair: bool) -> list[Finding]:
             with store.transaction():
                 put_setting(connection, "next_row", last + 1)
         findings.append(Finding("database", None, "the next free row is taken", repair))
+    end = store.last_byte()
+    if not findings and int(store.setting("next_byte")) < end:
+        if repair:
+            with store.transaction():
+                put_setting(connection, "next_byte", end)
+        findings.append(Finding("database", None, "the next free byte is taken", repair))
     return findings
 
 
@@ -187,6 +210,18 @@ def _check_embedder(store: LocalStore) -> tuple[Embedder | None, list[Finding]]:
         return load_embedder(store.folder / folder), []
     except CollectionError as error:
         return None, [Finding("embedder", None, str(error))]
+
+
+def _check_extractor(store: LocalStore) -> tuple[Strongest | None, list[Finding]]:
+    try:
+        extractor = stored_extractor(store)
+        if extractor is not None:
+            try_out(extractor)
+        return extractor, []
+    except InputError as error:  # or a CollectionError, which is one
+        return None, [Finding("extractor", None, str(error))]
+    except MachineError as error:  # what lacks is beside the collection
+        return None, [Finding("machine", None, f"local features cannot be found here: {error}")]
 
 
 def _check_files(store: LocalStore, repair: bool) -> list[Finding]:
@@ -212,51 +247,45 @@ def _check_files(store: LocalStore, repair: bool) -> list[Finding]:
     return [Finding(kind, None, f"{path} {what}", repair) for path, kind, what in found]
 
 
-def _short_segments(store: LocalStore, damaged: list[Damage], repair: bool) -> list[Finding]:
-    missing = [damage.row // ROWS for damage in damaged if damage.reason == "is missing"]
-    return [
-        Finding(
-            "segment",
-            None,
-            f"{store.segments.path(number)} lacks {missing.count(number)} descriptors",
-            repair,
-        )
-        for number in sorted(set(missing))
-    ]
+def _said(damage: Damage) -> Iterator[tuple[Kind, str]]:
+    """What is wrong with an image, in words."""
+    if damage.descriptor:
+        yield "descriptor", f"its descriptor {damage.descriptor}"
+    if damage.features:
+        yield "features", f"its local features {damage.features}"
 
 
-def _repair_descriptors(
+def _repair(
     store: LocalStore,
     embedder: Embedder | None,
+    extractor: Strongest | None,
     damaged: list[Damage],
+    *,
     workers: int | None,
     progress: Progress,
 ) -> Iterator[Finding]:
     for start in range(0, len(damaged), _TOGETHER):
         batch = damaged[start : start + _TOGETHER]
-        reasons = {
-            damage.row: compare_photo(damage.path, damage.hash, damage.size) for damage in batch
-        }
-        good = [damage for damage in batch if embedder and not reasons[damage.row]]
-        made = embed_again(embedder, good, workers) if embedder else {}
-        blank = np.zeros(store.segments.dimension, dtype=np.float32)
-        # What cannot be made again and would lead searches astray is found by nobody from now on.
-        changed = {damage.row: blank for damage in batch if damage.misleading} | made
-        store_again(store, changed, made)
+        problems = {one.row: compare_photo(one.path, one.hash, one.size) for one in batch}
+        good = [one for one in batch if not problems[one.row]]
+        remade = describe_again(embedder, extractor, good, workers)
+        store_again(store, batch, remade)
         for damage in batch:
-            yield _repair_finding(store, damage, damage.row in made, reasons[damage.row])
+            for kind, text in _said(damage):
+                made = remade.descriptors if kind == "descriptor" else remade.features
+                if damage.row in made:
+                    yield Finding(kind, damage.id, text, repaired=True)
+                else:
+                    yield _unrepaired(store, damage, kind, text, problems[damage.row])
         progress("repair", start + len(batch), len(damaged))
 
 
-def _repair_finding(
-    store: LocalStore, damage: Damage, repaired: bool, problem: str | None
+def _unrepaired(
+    store: LocalStore, damage: Damage, kind: Kind, text: str, problem: str | None
 ) -> Finding:
-    detail = f"its descriptor {damage.reason}"
-    if repaired:
-        return Finding("descriptor", damage.id, detail, repaired=True)
-    why = f"its photo {damage.path} {problem}" if problem else "it cannot be embedded again"
+    why = f"its photo {damage.path} {problem}" if problem else "it cannot be described again"
     way_out = f"bring the photo back, or: steeple remove {store.folder} {damage.id!r}"
-    return Finding("descriptor", damage.id, f"{detail}, and {why}; {way_out}")
+    return Finding(kind, damage.id, f"{text}, and {why}; {way_out}")
 
 
 def _check_photos(store: LocalStore, progress: Progress) -> Iterator[Finding]:
@@ -273,20 +302,23 @@ def _check_photos(store: LocalStore, progress: Progress) -> Iterator[Finding]:
 
 
 def _check_votes(store: LocalStore, repair: bool) -> list[Finding]:
-    k = store.setting("vote_neighbours")
     store.connection.execute("BEGIN")
     try:
         columns = Columns.read(store.connection, store.setting("generation"))
-        pending, different = outdated_votes(store, columns, k)
+        pending, different = outdated_votes(store, columns)
+        unverified, misjudged = outdated_beliefs(store, columns)
     finally:
         store.connection.execute("COMMIT")
+    counts = {
+        f"{pending} images wait for a vote": pending,
+        f"{different} votes differ from a recount": different,
+        f"{unverified} images wait for their voters to be verified": unverified,
+        f"{misjudged} verified votes differ from a recount": misjudged,
+    }
     findings = _check_cohort(store, repair)
-    if pending:
-        findings.append(Finding("votes", None, f"{pending} images wait for a vote"))
-    if different:
-        findings.append(Finding("votes", None, f"{different} votes differ from a recount"))
+    findings += [Finding("votes", None, text) for text, count in counts.items() if count]
     if repair:
-        refresh_votes(store, k=k, seed=store.setting("seed"))
+        bring_votes_up_to_date(store)
         findings = [replace(finding, repaired=True) for finding in findings]
     return findings
 

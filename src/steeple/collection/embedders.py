@@ -1,16 +1,42 @@
-"""The embedder of a collection, on disk."""
+"""What describes the photos of a collection, on disk: its embedder, and what finds local features.
+
+An embedder learns from the collection's own photos, so it is stored when it has. What finds local
+features has a name, or is a model that was made elsewhere; a copy of such a model lies in the
+collection from the first moment, so that a collection needs nothing beside itself.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from steeple.collection.schema import put_setting
-from steeple.collection.segments import sync_folder
+from steeple.collection.segments import sync_folder, sync_tree
 from steeple.collection.store import LocalStore
 from steeple.embedding.base import Embedder, create_embedder, load_embedder, save_embedder
+from steeple.errors import CollectionError, InputError
+from steeple.geometry.base import EXTRACTORS, create_extractor
+from steeple.geometry.features import Features
+from steeple.geometry.strongest import Strongest
 
-__all__ = ["keep_embedder", "stored_embedder"]
+__all__ = [
+    "MOST_FEATURES",
+    "keep_embedder",
+    "new_extractor",
+    "stored_embedder",
+    "stored_extractor",
+    "try_out",
+]
+
+MOST_FEATURES = 1000
+"""Local features per photo at most: no extractor finds more."""
+
+_MODEL = "extractor"  # the folder, inside a collection, of the model
+_PROBE = 16  # pixels along the sides of the image in `try_out`
 
 
 def stored_embedder(store: LocalStore) -> Embedder:
@@ -35,13 +61,80 @@ def keep_embedder(store: LocalStore, embedder: Embedder) -> None:
     folder = store.folder / name
     try:
         save_embedder(embedder, folder)
-        for path in folder.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        sync_folder(folder)
+        sync_tree(folder)
         sync_folder(store.folder)
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)  # a full disk has no room for half of it
         raise
     with store.transaction() as connection:
         put_setting(connection, "embedder_folder", name)
+
+
+def stored_extractor(store: LocalStore) -> Strongest | None:
+    """What finds the local features of a collection; None if it keeps none.
+
+    Raises:
+        CollectionError: if its model is damaged.
+        MachineError: if its weights cannot be downloaded.
+        MissingExtraError: if it needs an extra that is not installed.
+    """
+    kept = store.setting("local_features")
+    if kept is None:
+        return None
+    if kept["folder"] is None:
+        return Strongest(create_extractor(kept["kind"]), kept["per_photo"])
+    folder = (store.folder / kept["folder"]).resolve()
+    try:
+        return Strongest(create_extractor(str(folder)), kept["per_photo"])
+    except InputError as error:
+        raise CollectionError(
+            f"{folder} holds no readable model of local features ({error}); "
+            "build the collection again"
+        ) from error
+
+
+def new_extractor(
+    name: str | None, per_photo: int
+) -> tuple[dict[str, Any] | None, dict[str, Path]]:
+    """What a new collection has to know of what will find its local features.
+
+    Args:
+        name: of the extractor, or the folder of a model; None if none are to be kept.
+        per_photo: how many features of a photo are kept at most.
+
+    Returns:
+        The setting ``local_features``, and the model's folder by the name that its copy gets.
+
+    Raises:
+        InputError: if nothing has this name, or the number is out of range.
+        MachineError: if its weights cannot be downloaded.
+        MissingExtraError: if it needs an extra that is not installed.
+    """
+    if name is None:
+        return None, {}
+    if not 1 <= per_photo <= MOST_FEATURES:
+        raise InputError(
+            f"{per_photo} local features per photo cannot be kept; give 1 to {MOST_FEATURES}, "
+            "or build without local features"
+        )
+    extractor = Strongest(create_extractor(name), per_photo)
+    blank = try_out(extractor).descriptors
+    is_model = name not in EXTRACTORS
+    setting = {
+        "kind": extractor.name,
+        "folder": _MODEL if is_model else None,
+        "per_photo": per_photo,
+        "dtype": blank.dtype.name,
+        "length": blank.shape[1],
+    }
+    return setting, {_MODEL: Path(name)} if is_model else {}
+
+
+def try_out(extractor: Strongest) -> Features:
+    """What an extractor finds in a small blank image: its model is read, its kind is seen.
+
+    Raises:
+        InputError: if its model is damaged.
+        MissingExtraError: if it needs an extra that is not installed.
+    """
+    return extractor(np.zeros((_PROBE, _PROBE, 3), dtype=np.uint8))

@@ -11,6 +11,7 @@ from steeple.collection.sources import Source
 from steeple.embedding.base import Embedder
 from steeple.embedding.pipeline import Prepared, prepare_files
 from steeple.errors import InputError
+from steeple.geometry.strongest import Strongest
 from steeple.progress import Progress
 
 __all__ = ["FIT_PHOTOS", "learn_from"]
@@ -20,20 +21,29 @@ FIT_PHOTOS = 2048
 
 
 def learn_from(
-    embedder: Embedder, source: Source, *, workers: int | None, seed: int, progress: Progress
+    embedder: Embedder,
+    extractor: Strongest | None,
+    source: Source,
+    *,
+    workers: int | None,
+    seed: int,
+    progress: Progress,
 ) -> tuple[Embedder, dict[Path, Prepared]]:
     """Fits an embedder on a random sample of a source.
 
     Returns:
-        The fitted embedder, and what was prepared for it by path, so that `add_photos` need not
-        do it again.
+        The fitted embedder, and what was prepared by path, for the embedder and of local features,
+        so that `add_photos` need not do it again.
 
     Raises:
         InputError: if there is nothing to learn from.
     """
     paths = _sample((photo.path for photo in source), FIT_PHOTOS, seed)
     learned: dict[Path, Prepared] = {}
-    for result in prepare_files(paths, embedder.prepare, embedder.max_side, workers=workers):
+    results = prepare_files(
+        paths, embedder.prepare, embedder.max_side, extractor=extractor, workers=workers
+    )
+    for result in results:
         learned[result.path] = result
         progress("learn", len(learned), len(paths))
     usable = [result.result for result in learned.values() if result.error is None]

@@ -22,7 +22,7 @@ __all__ = [
     "put_setting",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """The version this code writes and reads. What changes from one to the next: docs/formats.md."""
 
 DATABASE = "collection.sqlite"
@@ -45,13 +45,18 @@ CREATE TABLE image (
     bytes INTEGER NOT NULL,       -- of the file
     hash BLOB NOT NULL,           -- BLAKE2b-128 of the file
     checksum INTEGER NOT NULL,    -- CRC-32 of the descriptor
+    place INTEGER,                -- first byte of its local features; NULL where none are kept
+    features INTEGER,             -- how many it has, possibly 0
+    features_checksum INTEGER,    -- CRC-32 of them
     counted INTEGER NOT NULL,     -- whether its vote has reached the others
     voters BLOB,                  -- its nearest training images; NULL until looked up
     vote INTEGER,                 -- the landmark they voted for
     score REAL,                   -- v(x, c) of that landmark
     ordinary REAL,                -- median similarity to the cohort; NULL until measured
     spread REAL,                  -- median deviation of it
-    contrast REAL                 -- the vote in spreads above the ordinary
+    contrast REAL,                -- the vote in spreads above the ordinary
+    belief INTEGER,               -- the landmark that verified voters say
+    strength REAL                 -- how firmly they say so
 );
 CREATE INDEX image_hash ON image (hash);
 CREATE INDEX image_landmark ON image (landmark);

@@ -18,7 +18,7 @@ from steeple.errors import CollectionError
 from steeple.retrieval.neighbors import Block
 from steeple.retrieval.types import Floats, Ids
 
-__all__ = ["ROWS", "Segments", "checksum", "sync_folder"]
+__all__ = ["ROWS", "Segments", "checksum", "sync_folder", "sync_tree", "write_synced"]
 
 ROWS = 1 << 16
 """Rows a file holds: 128 MiB at 512 dimensions."""
@@ -39,6 +39,38 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Has a folder on the disk, with everything that is in it."""
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+    sync_folder(folder)
+
+
+def write_synced(path: Path, offset: int, data: bytes) -> None:
+    """Writes into a file, makes it and its folder if need be, and has all on the disk.
+
+    Raises:
+        OSError: if the disk is full or fails; some of the data may be written then.
+    """
+    path.parent.mkdir(exist_ok=True)
+    new = not path.exists()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
+    try:
+        left = memoryview(data)
+        while left:
+            written = os.pwrite(descriptor, left, offset)
+            left, offset = left[written:], offset + written
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        sync_folder(path.parent)
 
 
 class Segments:
@@ -63,21 +95,8 @@ class Segments:
         while len(vectors):
             number, place = divmod(row, ROWS)
             part = vectors[: ROWS - place]
-            self.folder.mkdir(exist_ok=True)
-            path = self.path(number)
-            new = not path.exists()
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o644)
-            try:
-                data = memoryview(np.ascontiguousarray(part, dtype="<f4").tobytes())
-                offset = place * self.dimension * 4
-                while data:
-                    written = os.pwrite(descriptor, data, offset)
-                    data, offset = data[written:], offset + written
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if new:
-                sync_folder(self.folder)
+            data = np.ascontiguousarray(part, dtype="<f4").tobytes()
+            write_synced(self.path(number), place * self.dimension * 4, data)
             row, vectors = row + len(part), vectors[len(part) :]
 
     def read(self, rows: Ids) -> Floats:

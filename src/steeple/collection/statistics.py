@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from steeple.collection.columns import Columns
 from steeple.collection.store import LocalStore
 from steeple.collection.view import View
 from steeple.embedding.base import Embedder
@@ -34,7 +35,22 @@ def describe(store: LocalStore, view: View, embedder: Embedder) -> dict[str, Any
         "dimension": embedder.dimension,
         "holes": int(store.setting("next_row")) - len(columns),
         "bytes": sum(_size(path) for path in store.folder.rglob("*")),
+        "local_features": _local_features(store, columns),
         "calibration": asdict(view.calibration),
+    }
+
+
+def _local_features(store: LocalStore, columns: Columns) -> dict[str, Any] | None:
+    """Their kind, how many a photo has and how many bytes they take, on average; None without."""
+    kept = store.setting("local_features")
+    if kept is None or store.feature_files is None:
+        return None
+    mean = float(columns.counts.mean()) if len(columns) else 0.0
+    return {
+        "kind": kept["kind"],
+        "most": kept["per_photo"],
+        "per_photo": mean,
+        "bytes_per_photo": mean * store.feature_files.size(1),
     }
 
 

@@ -1,17 +1,18 @@
-"""A collection on one machine: SQLite holds the truth, segments hold the descriptors."""
+"""A collection on one machine: SQLite holds the truth, files hold what describes the photos."""
 
 from __future__ import annotations
 
 import errno
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from steeple.collection.columns import Columns
+from steeple.collection.feature_files import FeatureFiles, StoredFeatures
 from steeple.collection.lock import writer_lock
 from steeple.collection.schema import (
     DATABASE,
@@ -21,11 +22,12 @@ from steeple.collection.schema import (
     get_setting,
     put_setting,
 )
-from steeple.collection.segments import Segments, checksum, sync_folder
+from steeple.collection.segments import Segments, checksum, sync_folder, sync_tree
 from steeple.errors import CollectionError, SteepleError, StorageError
+from steeple.geometry.features import Features
 from steeple.retrieval.types import Floats, Ids
 
-__all__ = ["Image", "LocalStore", "NewImage", "discard_if_empty"]
+__all__ = ["Image", "LocalStore", "NewImage", "storage_errors"]
 
 _FULL = "database or disk is full"
 _BATCH = 500  # parameters per query; SQLite's own limit is higher
@@ -76,7 +78,7 @@ class NewImage:
 
 
 class LocalStore:
-    """Rows and descriptors of one collection folder.
+    """Rows, descriptors and local features of one collection folder.
 
     Args:
         folder: the collection.
@@ -89,11 +91,22 @@ class LocalStore:
         self.folder = folder
         self.connection = connect(folder)
         self.segments = Segments(folder / "descriptors", int(self.setting("dimension")))
+        kept = self.setting("local_features")
+        self.feature_files = (
+            FeatureFiles(folder / "features", kept["dtype"], kept["length"]) if kept else None
+        )
         self._columns: Columns | None = None
 
     @classmethod
-    def create(cls, folder: Path, settings: dict[str, Any]) -> LocalStore:
+    def create(
+        cls, folder: Path, settings: dict[str, Any], copies: Mapping[str, Path] | None = None
+    ) -> LocalStore:
         """Makes an empty collection; the folder appears whole or not at all.
+
+        Args:
+            folder: the collection.
+            settings: to store.
+            copies: folders to copy into it, by the name that their copy gets.
 
         Raises:
             CollectionError: if something is already there.
@@ -109,9 +122,14 @@ class LocalStore:
         with storage_errors(folder):
             shutil.rmtree(beside, ignore_errors=True)
             beside.mkdir(parents=True)
-            create_tables(beside / DATABASE, {"generation": 0, "next_row": 0, **settings})
+            for name, origin in (copies or {}).items():
+                shutil.copytree(origin, beside / name)
+                sync_tree(beside / name)
+            first = {"generation": 0, "next_row": 0, "next_byte": 0, "local_features": None}
+            create_tables(beside / DATABASE, first | settings)
             if folder.exists():  # and may be where somebody stands, so it stays the same folder
-                (beside / DATABASE).replace(folder / DATABASE)
+                for path in sorted(beside.iterdir(), key=lambda path: path.name == DATABASE):
+                    path.replace(folder / path.name)  # the database last
                 beside.rmdir()
             else:
                 beside.replace(folder)
@@ -168,18 +186,51 @@ class LocalStore:
                 if self.connection.in_transaction:
                     self.connection.execute("COMMIT")
 
-    def append(self, images: Sequence[NewImage], descriptors: Floats) -> None:
-        """Stores images with their descriptors (n, D); inside a transaction."""
+    def features(self, columns: Columns) -> StoredFeatures | None:
+        """The local features of images by position; None if the collection keeps none.
+
+        Needs no open snapshot: what the columns show stays where it is.
+        """
+        if self.feature_files is None:
+            return None
+        return StoredFeatures(self.feature_files, columns.places, columns.counts)
+
+    def last_byte(self) -> int:
+        """Where the local features of the images end."""
+        if self.feature_files is None:
+            return 0
+        query = "SELECT ifnull(max(place + features * ?), 0) FROM image"
+        return int(self.connection.execute(query, (self.feature_files.size(1),)).fetchone()[0])
+
+    def append(
+        self,
+        images: Sequence[NewImage],
+        descriptors: Floats,
+        features: Sequence[Features] | None = None,
+    ) -> None:
+        """Stores images; inside a transaction.
+
+        Args:
+            images: n images.
+            descriptors: (n, D).
+            features: n times local features, if the collection keeps them.
+
+        Raises:
+            InputError: if the local features are of another kind than the collection's.
+            OSError: if the disk is full or fails.
+        """
         first = int(self.setting("next_row"))
         self.segments.write(first, descriptors)
+        places = self._append_features(features or (), len(images))
         names = dict.fromkeys(image.landmark for image in images)  # numbered as they are met
         numbers = {name: self._landmark_number(name) for name in names}
         self.connection.executemany(
             "INSERT INTO image (row, id, path, role, landmark, caption, width, height, bytes,"
-            " hash, checksum, counted) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+            " hash, checksum, place, features, features_checksum, counted)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
             (
                 (
-                    first + place,
+                    row,
                     image.id,
                     image.path,
                     image.role,
@@ -190,11 +241,24 @@ class LocalStore:
                     image.bytes,
                     image.hash,
                     checksum(vector),
+                    *place,
                 )
-                for place, (image, vector) in enumerate(zip(images, descriptors, strict=True))
+                for row, (image, vector, place) in enumerate(
+                    zip(images, descriptors, places, strict=True), first
+                )
             ),
         )
         put_setting(self.connection, "next_row", first + len(images))
+
+    def _append_features(
+        self, features: Sequence[Features], images: int
+    ) -> Sequence[tuple[int | None, int | None, int | None]]:
+        """Place, count and checksum per image, once the records are on the disk."""
+        if self.feature_files is None:
+            return [(None, None, None)] * images
+        records, end = self.feature_files.append(int(self.setting("next_byte")), features)
+        put_setting(self.connection, "next_byte", end)
+        return [(record.place, record.count, record.checksum) for record in records]
 
     def delete(self, ids: Iterable[str]) -> int:
         """Removes images; their descriptors stay behind as holes. Returns how many there were."""
@@ -279,28 +343,6 @@ class LocalStore:
             marks = ",".join("?" * len(part))
             rows = self.connection.execute(f"{_IMAGE} WHERE {column} IN ({marks})", part)
             yield from (Image(*row) for row in rows)
-
-
-def discard_if_empty(store: LocalStore, *, remove: bool) -> None:
-    """Closes a collection and takes it away if it came to nothing.
-
-    Args:
-        store: the collection.
-        remove: whether the folder itself goes too.
-    """
-    try:
-        with store.writing():
-            empty = len(store) == 0
-            store.close()
-            for path in list(store.folder.iterdir()) if empty else []:
-                if path.is_dir():
-                    shutil.rmtree(path)
-                else:
-                    path.unlink()
-    except CollectionError:
-        return  # another process writes there by now, so it is not nothing
-    if empty and remove:
-        store.folder.rmdir()
 
 
 _IMAGE = """

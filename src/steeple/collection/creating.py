@@ -1,0 +1,56 @@
+"""The first and the last moment of an empty collection."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from steeple.collection.embedders import new_extractor
+from steeple.collection.store import LocalStore
+from steeple.embedding.base import create_embedder
+from steeple.errors import CollectionError
+
+__all__ = ["create_store", "discard_if_empty"]
+
+
+def create_store(
+    folder: Path, embedder: str, local_features: str | None, features_per_photo: int, seed: int
+) -> LocalStore:
+    """Makes the store of an empty collection; the arguments are those of `Collection.create`.
+
+    Raises:
+        CollectionError: if something is there already.
+        InputError: if no embedder or no extractor has this name.
+        MachineError: if the extractor needs an extra, or weights, that are not there.
+        StorageError: if it cannot be written.
+    """
+    kept, copies = new_extractor(local_features, features_per_photo)
+    settings = {
+        "embedder": embedder,
+        "dimension": create_embedder(embedder).dimension,
+        "seed": seed,
+        "local_features": kept,
+    }
+    return LocalStore.create(folder, settings, copies)
+
+
+def discard_if_empty(store: LocalStore, *, remove: bool) -> None:
+    """Closes a collection and takes it away if it came to nothing.
+
+    Args:
+        store: the collection.
+        remove: whether the folder itself goes too.
+    """
+    try:
+        with store.writing():
+            empty = len(store) == 0
+            store.close()
+            for path in list(store.folder.iterdir()) if empty else []:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+    except CollectionError:
+        return  # another process writes there by now, so it is not nothing
+    if empty and remove:
+        store.folder.rmdir()
