@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-METHODS = ["knn", "aqe", "sort", "two-stage", "default"]
+METHODS = ["knn", "aqe", "sort", "two-stage", "spatial", "default"]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,8 @@ def test_json_is_what_is_promised(steeple, city, tmp_path):
         assert set(scores) == {"public", "private", "all"}
         assert all(score is None or 0 <= score <= 100 for score in scores.values())
         assert scores["all"] > 1  # percent
-    for method in ("votes", "default"):
+    assert [point["threshold"] for point in figures["rejection"]] == [n / 20 for n in range(20)]
+    for method in ("votes", "default", "inliers", "inliers-distractors"):
         assert 0 <= figures["recognition"][method]["gap"] <= 100
     assert (places / "collection.sqlite").is_file()
     again = steeple("evaluate", city.root, "--json", "--collection", places, "--workers", 1).json

@@ -14,7 +14,7 @@ def test_names_a_folder(steeple, built, city, photos):
     with (city.root / "train_label_to_category.csv").open() as file:
         known = {row["category"] for row in csv.DictReader(file)}
     for answer in ran.json["answers"]:
-        assert set(answer) == {"photo", "landmark", "confidence"}
+        assert set(answer) == {"photo", "landmark", "confidence", "distractor"}
         assert 0 <= answer["confidence"] <= 1
         assert answer["landmark"] in known | {None}
     assert any(answer["landmark"] for answer in ran.json["answers"])

@@ -16,7 +16,7 @@ from steeple.collection.votes import refresh_votes
 
 def refresh(store: LocalStore) -> None:
     with store.writing():
-        refresh_votes(store, k=3, seed=0)
+        refresh_votes(store, seed=0)
 
 
 def test_it_is_redrawn_when_the_collection_has_doubled(

@@ -178,7 +178,10 @@ def test_sizes_stages_and_progress(city, evaluated, told):
     )
     assert all(seconds >= 0 for seconds in evaluation.seconds.values())
     stages = [stage for stage, *_ in told]
-    assert list(dict.fromkeys(stages)) == ["learn", "embed", "vote", "queries", *METHODS]
+    assert list(dict.fromkeys(stages)) == [
+        *("learn", "embed", "vote", "verify", "queries", "match"),
+        *(*METHODS[:-1], "spatial", "default"),
+    ]
     assert ("queries", city.test, city.test) in told
     assert list(run.rankings) == list(METHODS)
 

@@ -6,6 +6,7 @@ float32 numbers in float32.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -103,3 +104,81 @@ def two_stage(ranking: Any, query_votes: Any, index_votes: Any, **options: Any) 
     ids = np.array([[image for image, _ in row] for row in rows], dtype=np.int64).reshape(shape)
     scores = np.array([[score for _, score in row] for row in rows], dtype=np.float32)
     return ids, scores.reshape(shape)
+
+
+def spatial(
+    ids: Sequence[int], scores: Sequence[float], inliers: Sequence[int], *, by_inliers: bool
+) -> list[Pair]:
+    """One query whose first images were verified: these by their sum, then the others."""
+    first: list[tuple[int, np.float32]] = []
+    for image, score, count in zip(ids, scores, inliers, strict=False):
+        counted = np.float32(min(count, 70))
+        value = counted if by_inliers else np.float32(score) + counted / np.float32(70)
+        if image != -1:
+            first.append((image, value))
+    done = sorted(first, key=lambda pair: -pair[1])
+    verified = min(len(inliers), len(ids))
+    out = [(image, float(score)) for image, score in done]
+    out += [(-1, -np.inf)] * (verified - len(out))
+    return out + [
+        (int(i), float(s)) for i, s in zip(ids[verified:], scores[verified:], strict=True)
+    ]
+
+
+def pair_odds(contrast: float, nats: float, model: tuple[float, float, float]) -> float:
+    """a * sqrt(contrast) + b * min(surprise, 50) + c; the root keeps its sign, NaN is 0."""
+    contrast = min(max(contrast, -100.0), 100.0)
+    root = math.sqrt(contrast) if contrast > 0 else -math.sqrt(-contrast)
+    verified = 0.0 if math.isnan(nats) else min(nats, 50.0)
+    return model[0] * root + model[1] * verified + model[2]
+
+
+def fused(
+    image: int,
+    nats: float,
+    query: Pair,
+    index: Sequence[Pair],
+    contrast: float,
+    model: tuple[float, float, float],
+) -> float:
+    """-ln(1 - P) of an index image: the pair fails, and so does the agreement of the votes."""
+    label, probability = query
+    odds = pair_odds(contrast, nats, model)
+    agreement = 0.0
+    if label != -1 and index[image][0] == label:
+        agreement = min(probability * index[image][1], 1 - 1e-4)
+    return float(np.logaddexp(0.0, odds) - np.log(1 - agreement))
+
+
+def fuse(
+    ids: Sequence[int],
+    nats: Sequence[float],
+    query: Pair,
+    index: Sequence[Pair],
+    contrasts: Sequence[float],
+    model: tuple[float, float, float],
+    ties: Sequence[float],
+) -> list[Pair]:
+    """One query: what is listed and what the votes add, all index images looked at in turn.
+
+    Args:
+        ids: the list.
+        nats: of the first images of the list, as many as were verified; NaN is as good as 0.
+        query: belief of the query.
+        index: beliefs of all index images.
+        contrasts: of the query to all index images.
+        model: log-odds of a spread, of a nat, of an ordinary pair.
+        ties: decides between equally likely images at insertion, of all index images.
+    """
+    width = len(ids)
+    listed = [image for image in ids if image != -1]
+    verified = dict(zip(ids, nats, strict=False))
+    shows = [image for image in range(len(index)) if index[image][0] == query[0] != -1]
+    lacking = [image for image in shows if image not in listed]
+    lacking.sort(key=lambda image: (-index[image][1], -ties[image]))
+    scored = []
+    for image in listed + lacking[:width]:
+        value = fused(image, verified.get(image, 0.0), query, index, contrasts[image], model)
+        scored.append((image, value))
+    scored.sort(key=lambda pair: -pair[1])
+    return (scored + [(-1, -np.inf)] * width)[:width]

@@ -7,13 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from steeple.retrieval import Ranking
-from steeple.retrieval import calibration as module
-from steeple.retrieval.calibration import Calibration, fit_calibration, without_self
+from steeple.retrieval import leaving_out
+from steeple.retrieval.calibration import Calibration, calibrate, fit_calibration
 from steeple.retrieval.contrast import measure_background, vote_contrast
+from steeple.retrieval.leaving_out import Evidence, without_self
 from steeple.retrieval.neighbors import search_neighbors
 from steeple.retrieval.voting import count_votes
 
@@ -70,31 +68,15 @@ class TestProbability:
         assert Calibration.prior(1000).probability(even)[0] == pytest.approx(0.5)
         assert Calibration.prior(0) == Calibration.prior(1) == Calibration.prior(2)
 
-
-class TestWithoutSelf:
-    @given(
-        st.lists(st.permutations(range(5)), min_size=1, max_size=4), st.integers(1, 5), st.data()
-    )
-    def test_it_is_leaving_one_out(self, rows: list[list[int]], width: int, data: Any) -> None:
-        ids = np.array(rows)[:, :width]
-        scores = np.tile(np.linspace(1, 0, width, dtype=np.float32), (len(rows), 1))
-        own = np.array(
-            data.draw(st.lists(st.integers(0, 7), min_size=len(rows), max_size=len(rows)))
-        )
-        found = without_self(Ranking(ids, scores), own)
-        assert found.ids.shape == found.scores.shape == (len(rows), width - 1)
-        for row in range(len(rows)):
-            kept = [place for place in range(width) if ids[row, place] != own[row]][: width - 1]
-            assert found.ids[row].tolist() == ids[row, kept].tolist()
-            assert found.scores[row].tolist() == scores[row, kept].tolist()
-
-    def test_pads_stay(self) -> None:
-        ranking = Ranking(np.array([[4, 7, -1], [7, -1, -1]]), np.array([[1, 0, -np.inf]] * 2))
-        assert without_self(ranking, np.array([7, 9])).ids.tolist() == [[4, -1], [7, -1]]
-
-    def test_of_nothing(self) -> None:
-        empty = Ranking(np.zeros((0, 3)), np.zeros((0, 3)))
-        assert without_self(empty, np.zeros(0, dtype=np.int64)).ids.shape == (0, 2)
+    @pytest.mark.parametrize("strength", [0.1, np.log(2), 1.0, 40.0])
+    def test_a_coin_toss_at_some_strength(self, strength: float) -> None:
+        found = Calibration.even_at(float(strength))
+        values = np.array([strength / 2, strength, 2 * strength])
+        low, even, high = found.probability(values)
+        assert even == pytest.approx(0.5)
+        # Slope 3: half the strength is a ninth, twice the strength eight ninths.
+        assert low == pytest.approx(1 / 9)
+        assert high == pytest.approx(8 / 9)
 
 
 class TestFit:
@@ -191,8 +173,49 @@ class TestFit:
     def test_a_landmark_too_large_to_look_past_sits_out(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "_WIDEST", 4)
+        monkeypatch.setattr(leaving_out, "_WIDEST", 4)
         vectors, labels = clusters(3, 30, 0.2)
         found = fit(vectors, labels)
         assert np.isfinite([found.slope, found.intercept]).all()
         assert found.probability(np.array([8.0]))[0] > 0.5
+
+
+def evidence(strengths: Any, right: Any) -> Evidence:
+    return Evidence(np.array(strengths, dtype=np.float32), np.array(right, dtype=bool))
+
+
+class TestCalibrate:
+    PRIOR = Calibration.even_at(1.0)
+
+    @pytest.mark.parametrize(("known", "unknown"), [(0, 5), (5, 0), (0, 0)])
+    def test_without_evidence_for_both_the_prior_stays(self, known: int, unknown: int) -> None:
+        parts = [evidence(np.full(n, 9.0), np.ones(n)) for n in (known, unknown)]
+        assert calibrate(*parts, self.PRIOR, 5) is self.PRIOR
+
+    def test_how_many_voted_is_kept(self) -> None:
+        one = evidence([2.0], [True])
+        assert calibrate(one, evidence([0.5], [False]), self.PRIOR, 12).sampled == 12
+
+    def test_both_halves_weigh_the_same(self) -> None:
+        """A thousand votes for known landmarks do not drown ten strangers."""
+        known = evidence(np.full(1000, 1.0), np.ones(1000))
+        unknown = evidence(np.full(10, 1.0), np.zeros(10))
+        found = calibrate(known, unknown, self.PRIOR, 1000)
+        assert found.probability(np.ones(1))[0] == pytest.approx(0.5, abs=1e-3)
+
+    def test_repeating_the_larger_half_changes_nothing(self) -> None:
+        random = np.random.default_rng(0)
+        strengths, right = random.uniform(0.1, 9, 20), random.random(20) < 0.7
+        unknown = evidence(random.uniform(0.1, 3, 20), np.zeros(20))
+        once = calibrate(evidence(strengths, right), unknown, self.PRIOR, 20)
+        thrice = calibrate(
+            evidence(np.tile(strengths, 3), np.tile(right, 3)), unknown, self.PRIOR, 20
+        )
+        assert thrice.slope == pytest.approx(once.slope, rel=1e-3)
+        assert thrice.intercept == pytest.approx(once.intercept, rel=1e-3, abs=1e-3)
+
+    def test_strength_is_never_evidence_against(self) -> None:
+        strong_and_wrong = evidence(np.full(500, 50.0), np.zeros(500))
+        weak_and_right = evidence(np.full(500, 0.1), np.ones(500))
+        found = calibrate(weak_and_right, strong_and_wrong, self.PRIOR, 500)
+        assert found.slope >= 0

@@ -34,9 +34,13 @@ def evaluate(
         Dataset, typer.Option("--dataset", help="The layout of the folder.")
     ] = Dataset.GLDV2,
     methods: Annotated[
-        str,
-        typer.Option("--methods", help="What to compare, by commas; + makes chains: aqe+sort."),
-    ] = "knn,aqe,sort,two-stage,default",
+        str | None,
+        typer.Option(
+            "--methods",
+            help="What to compare, by commas; + makes chains: spatial+two-stage. If not given: "
+            "knn, aqe, sort, two-stage, default, and spatial where there are local features.",
+        ),
+    ] = None,
     collection: Annotated[
         Path | None,
         typer.Option("--collection", help="Keep the collection here, or use the one that is."),
@@ -56,7 +60,7 @@ def evaluate(
         evaluation, run = evaluate_gldv2(
             folder,
             collection or Path(scratch, "places"),
-            methods=tuple(name.strip() for name in methods.split(",")),
+            methods=None if methods is None else [name.strip() for name in methods.split(",")],
             embedder=embedder,
             seed=seed,
             workers=workers,

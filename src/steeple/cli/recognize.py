@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,15 @@ def recognize(
     photos: Annotated[
         list[Path], typer.Argument(metavar="PHOTO...", help="Photos, or folders of photos.")
     ],
+    distractors: Annotated[
+        int | None,
+        typer.Option(
+            "--distractors",
+            min=1,
+            metavar="N",
+            help="List landmarks named for more than N photos last: they look like everything.",
+        ),
+    ] = None,
     workers: options.Workers = None,
     json: options.Json = False,
 ) -> None:
@@ -27,14 +37,14 @@ def recognize(
     from steeple.collection import Collection
 
     with Collection.open(collection) as places, shown_progress() as progress:
-        answers, failed = places.recognize(photos, workers=workers, progress=progress)
+        answers, failed = places.recognize(
+            photos, distractors=distractors, workers=workers, progress=progress
+        )
+    answers.sort(key=lambda answer: answer[1].distractor)  # stable: the others keep their order
     if json:
         emit_json(
             {
-                "answers": [
-                    {"photo": str(path), "landmark": a.landmark, "confidence": a.confidence}
-                    for path, a in answers
-                ],
+                "answers": [{"photo": str(path), **asdict(answer)} for path, answer in answers],
                 "failed": [{"photo": str(path), "reason": reason} for path, reason in failed],
             }
         )
@@ -46,6 +56,8 @@ def recognize(
         for path, answer in answers:
             if answer.landmark is None:
                 table.add_row(str(path), Text("no known landmark", "dim"), "")
+            elif answer.distractor:
+                table.add_row(str(path), Text(f"{answer.landmark}, named too often", "dim"), "")
             else:
                 table.add_row(str(path), answer.landmark, sure(answer.confidence))
         show_table(table)

@@ -8,33 +8,32 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import numpy as np
-
 from steeple.collection.adding import AddReport
-from steeple.collection.answers import answer, name_photos
+from steeple.collection.answers import Question, answer, name_photos
+from steeple.collection.beliefs import stored_judge
+from steeple.collection.changing import label_images, remove_images
 from steeple.collection.cohort import Cohort
-from steeple.collection.columns import INDEX, TRAINING
-from steeple.collection.embedders import stored_embedder
+from steeple.collection.creating import create_store, discard_if_empty
+from steeple.collection.describing import PhotoLike, describe_photos
+from steeple.collection.embedders import stored_embedder, stored_extractor
 from steeple.collection.hits import Hits, Recognition
-from steeple.collection.intake import bring_votes_up_to_date, take_in
+from steeple.collection.intake import take_in
+from steeple.collection.naming import flag_distractors, name_files
 from steeple.collection.sources import list_photos, read_source
 from steeple.collection.statistics import describe
-from steeple.collection.store import Image, LocalStore, discard_if_empty
+from steeple.collection.store import Image, LocalStore
 from steeple.collection.view import View
-from steeple.collection.voters import VOTERS
 from steeple.collection.votes import stored_calibration
-from steeple.embedding.base import RGB, Embedder, create_embedder
-from steeple.embedding.pipeline import embed_files
+from steeple.embedding.base import Embedder
+from steeple.embedding.pipeline import Described
 from steeple.errors import InputError
-from steeple.images import read_image, resize
+from steeple.geometry.strongest import Strongest
 from steeple.progress import Progress, silent
 from steeple.retrieval.neighbors import as_descriptors
 from steeple.retrieval.reranking import create_reranker
 from steeple.retrieval.types import Floats
 
 __all__ = ["Collection"]
-
-_TOGETHER = 4096  # photos recognized at a time, which bounds memory
 
 
 class Collection:
@@ -51,31 +50,36 @@ class Collection:
     def __init__(self, store: LocalStore) -> None:
         self._store = store
         self._embedder: Embedder | None = None
+        self._extractor: Strongest | None = None
         self._view: View | None = None
 
     @classmethod
     def create(
-        cls, folder: Path | str, *, embedder: str = "sift-vlad", seed: int = 0
+        cls,
+        folder: Path | str,
+        *,
+        embedder: str = "sift-vlad",
+        local_features: str | None = "sift",
+        features_per_photo: int = 1000,
+        seed: int = 0,
     ) -> Collection:
         """Makes an empty collection.
 
         Args:
             folder: where; must not exist or be empty.
             embedder: what describes its photos.
+            local_features: what finds their local features, by name or as the folder of a model,
+                which is copied; None keeps none, and nothing can be verified then.
+            features_per_photo: how many local features of a photo are kept, 1 to 1000.
             seed: of everything the collection learns.
 
         Raises:
             CollectionError: if something is there already.
-            InputError: if no embedder has this name.
+            InputError: if no embedder or no extractor has this name.
+            MachineError: if the extractor needs an extra, or weights, that are not there.
             StorageError: if it cannot be written.
         """
-        settings = {
-            "embedder": embedder,
-            "dimension": create_embedder(embedder).dimension,
-            "seed": seed,
-            "vote_neighbours": VOTERS,
-        }
-        return cls(LocalStore.create(Path(folder), settings))
+        return cls(create_store(Path(folder), embedder, local_features, features_per_photo, seed))
 
     @classmethod
     def build(
@@ -85,6 +89,8 @@ class Collection:
         landmarks: Path | str | None = None,
         *,
         embedder: str = "sift-vlad",
+        local_features: str | None = "sift",
+        features_per_photo: int = 1000,
         seed: int = 0,
         **options: Any,
     ) -> tuple[Collection, AddReport]:
@@ -97,6 +103,8 @@ class Collection:
             folder: as for `create`.
             landmarks: as for `add`.
             embedder: as for `create`.
+            local_features: as for `create`.
+            features_per_photo: as for `create`.
             seed: as for `create`.
             **options: the other arguments of `add`.
 
@@ -104,7 +112,13 @@ class Collection:
             SteepleError: what `create` and `add` raise.
         """
         was_there = Path(folder).exists()
-        places = cls.create(folder, embedder=embedder, seed=seed)
+        places = cls.create(
+            folder,
+            embedder=embedder,
+            local_features=local_features,
+            features_per_photo=features_per_photo,
+            seed=seed,
+        )
         try:
             return places, places.add(source, landmarks, **options)
         except BaseException:
@@ -170,6 +184,18 @@ class Collection:
             self._embedder = stored_embedder(self._store)
         return self._embedder
 
+    @property
+    def extractor(self) -> Strongest | None:
+        """What finds the local features of its photos; None if it keeps none.
+
+        Raises:
+            CollectionError: if its model is damaged.
+            MachineError: if it needs an extra, or weights, that are not there.
+        """
+        if self._extractor is None:
+            self._extractor = stored_extractor(self._store)
+        return self._extractor
+
     def add(
         self,
         source: Path | str,
@@ -212,7 +238,12 @@ class Collection:
         )
         with self._store.writing():
             report, self._embedder = take_in(
-                self._store, self.embedder, photos, workers=workers, progress=progress
+                self._store,
+                self.embedder,
+                self.extractor,
+                photos,
+                workers=workers,
+                progress=progress,
             )
         return report
 
@@ -228,9 +259,7 @@ class Collection:
         Raises:
             InputError: if one is not there; nothing is removed then.
         """
-        ids = list(dict.fromkeys(ids))
-        with self._changing(ids):
-            return self._store.delete(ids)
+        return remove_images(self._store, ids)
 
     def label(self, landmarks: dict[str, str | None]) -> None:
         """Gives images a landmark, or takes it away (None), and refreshes the votes.
@@ -243,18 +272,9 @@ class Collection:
         Raises:
             InputError: if an image is not there or a landmark is empty; nothing is changed then.
         """
-        for image, landmark in landmarks.items():
-            if landmark is not None and not landmark.strip():
-                raise InputError(f"the landmark of {image!r} is empty; give a name or None")
-        with self._changing(list(landmarks)) as images:
-            for image, landmark in landmarks.items():
-                role = images[image].role
-                role = role | TRAINING if landmark is not None else INDEX
-                self._store.label(image, landmark, role)
+        label_images(self._store, landmarks)
 
-    def search(
-        self, query: Path | str | bytes | RGB, k: int = 100, *, rerank: str = "default"
-    ) -> Hits:
+    def search(self, query: PhotoLike, k: int = 100, *, rerank: str = "default") -> Hits:
         """Finds the images that show what a photo shows.
 
         Args:
@@ -266,12 +286,18 @@ class Collection:
             ImageError: if the photo cannot be read.
             InputError: if the collection is empty or no re-ranker has this name.
         """
-        return self.search_descriptors(self.embed([query]), k, rerank=rerank)[0]
+        reranker = create_reranker(rerank)
+        described = self.describe([query])
+        side = self.extractor.max_side if self.extractor else self.embedder.max_side
+        asked = Question(described.descriptors, described.features, [query], side)
+        with self.view() as view:
+            return answer(self._store, view, asked, k, reranker)[0]
 
     def recognize(
         self,
         photos: Iterable[Path | str],
         *,
+        distractors: int | None = None,
         workers: int | None = None,
         progress: Progress = silent,
     ) -> tuple[list[tuple[Path, Recognition]], list[tuple[Path, str]]]:
@@ -279,6 +305,7 @@ class Collection:
 
         Args:
             photos: photos, or folders of photos.
+            distractors: flag landmarks that are named for more photos than this; 30 in the paper.
             workers: processes that decode and describe; None takes one per core.
             progress: called with stage, photos done, and their number.
 
@@ -290,31 +317,26 @@ class Collection:
             NothingToDoError: if there is no photo.
         """
         paths = list_photos(Path(photo) for photo in photos)
-        answers: list[tuple[Path, Recognition]] = []
-        failed: dict[Path, str] = {}
-        for start in range(0, len(paths), _TOGETHER):
-            some = paths[start : start + _TOGETHER]
-            descriptors, errors = embed_files(
-                some,
-                self._fitted(),
-                workers=workers,
-                progress=lambda done, _, before=start: progress(  # type: ignore[misc]
-                    "queries", before + done, len(paths)
-                ),
-            )
-            failed.update((path, str(error)) for path, error in errors)
+
+        def name(described: Described) -> list[Recognition]:
+            asked = Question(described.descriptors, described.features)
             with self.view() as view:
-                named = name_photos(self._store, view, descriptors)
-            answers += [(p, n) for p, n in zip(some, named, strict=True) if p not in failed]
-        return answers, list(failed.items())
+                return name_photos(self._store, view, asked, workers=workers)
+
+        answers, failed = name_files(
+            paths, name, self._fitted(), self.extractor, workers=workers, progress=progress
+        )
+        return answers if distractors is None else flag_distractors(answers, distractors), failed
 
     def search_descriptors(
         self, queries: Floats, k: int = 100, *, rerank: str = "default"
     ) -> list[Hits]:
         """The same for queries that are embedded already: (Q, D) float32 to Q answers.
 
+        Without photos there are no local features, so nothing is verified.
+
         Raises:
-            InputError: if the shape does not fit or no re-ranker has this name.
+            InputError: if the shape does not fit, no re-ranker has this name, or it verifies.
         """
         queries = as_descriptors(queries, "queries")
         if queries.shape[1] != self._store.segments.dimension:
@@ -322,20 +344,25 @@ class Collection:
                 f"queries have {queries.shape[1]} dimensions, "
                 f"this collection {self._store.segments.dimension}"
             )
-        reranker = create_reranker(rerank)
         with self.view() as view:
-            return answer(self._store, view, queries, k, reranker)
+            return answer(self._store, view, Question(queries), k, create_reranker(rerank))
 
-    def embed(self, photos: Sequence[Path | str | bytes | RGB]) -> Floats:
+    def embed(self, photos: Sequence[PhotoLike]) -> Floats:
         """Describes photos as this collection does: (n, D) float32, L2-normalised.
+
+        Raises:
+            SteepleError: what `describe` raises.
+        """
+        return describe_photos(photos, self._fitted(), None).descriptors
+
+    def describe(self, photos: Sequence[PhotoLike]) -> Described:
+        """The same, and their local features if the collection keeps them.
 
         Raises:
             ImageError: if one cannot be read.
             InputError: if the collection has no photo yet, so its embedder has learned nothing.
         """
-        embedder = self._fitted()
-        images = (_image(photo, embedder.max_side) for photo in photos)
-        return embedder.encode([embedder.prepare(image) for image in images])
+        return describe_photos(photos, self._fitted(), self.extractor)
 
     @contextmanager
     def view(self) -> Iterator[View]:
@@ -345,9 +372,10 @@ class Collection:
                 self._view = View(
                     columns,
                     self._store.segments,
+                    self._store.features(columns),
                     stored_calibration(self._store),
+                    stored_judge(self._store),
                     Cohort.stored(self._store).descriptors(self._store),
-                    self._store.setting("vote_neighbours"),
                 )
             yield self._view
 
@@ -364,35 +392,9 @@ class Collection:
         with self.view() as view:
             return describe(self._store, view, self.embedder)
 
-    @contextmanager
-    def _changing(self, ids: list[str]) -> Iterator[dict[str, Image]]:
-        """One change of known images under the write lock, and the votes after it."""
-        with self._store.writing():
-            with self._store.transaction():
-                images = self._store.find(ids)
-                unknown = [image for image in ids if image not in images]
-                if unknown:
-                    more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
-                    raise InputError(
-                        f"{self.folder} has no image {unknown[0]!r}{more}; nothing was changed"
-                    )
-                yield images
-            bring_votes_up_to_date(self._store)
-
     def _fitted(self) -> Embedder:
         if self.embedder.learned_from is None:
             raise InputError(
                 f"{self.folder} is empty; add photos with: steeple add {self.folder} PHOTOS"
             )
         return self.embedder
-
-
-def _image(photo: Path | str | bytes | RGB, max_side: int) -> RGB:
-    """A photo, however it was given, as it is to be embedded."""
-    if not isinstance(photo, np.ndarray):
-        return read_image(photo, max_side=max_side)
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or not photo.size:
-        raise InputError(
-            f"an image array must be (height, width, 3) uint8 RGB, not {photo.shape} {photo.dtype}"
-        )
-    return resize(photo, max_side)

@@ -13,6 +13,7 @@ never its own voter.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -24,9 +25,10 @@ from steeple.collection.columns import Columns
 from steeple.collection.schema import put_setting
 from steeple.collection.segments import ROWS
 from steeple.collection.store import LocalStore
-from steeple.collection.voters import VOTERS, Voters
-from steeple.retrieval.calibration import SAMPLE, Calibration, fit_calibration, without_self
+from steeple.collection.voters import VOTERS, VOTING, Voters
+from steeple.retrieval.calibration import SAMPLE, Calibration, fit_calibration
 from steeple.retrieval.contrast import Background, vote_contrast
+from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.neighbors import search_blocks
 from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Ranking, Votes
 from steeple.retrieval.voting import count_votes
@@ -37,12 +39,11 @@ _ALWAYS = 20_000  # training images up to which every change of labels refits th
 _SHARE = 0.01  # of a larger training set that has to change before it does
 
 
-def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
+def refresh_votes(store: LocalStore, *, seed: int) -> int:
     """Brings every vote up to date, and the calibration with them.
 
     Args:
         store: the collection; the caller holds its write lock.
-        k: neighbours that vote.
         seed: of the sample the calibration is learned from.
 
     Returns:
@@ -51,20 +52,19 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
     with store.snapshot() as columns:
         voters = Voters.load(store.connection)
         labels = _labels_by_row(columns)
-        lost = _lost(voters, labels)
-        voters.forget(lost)
-        pending = np.flatnonzero(~voters.known)
+        touched = ~voters.known | _lost(voters, labels)
+        pending, settled = np.flatnonzero(touched), np.flatnonzero(~touched)
         fresh = columns.training[~columns.counted[columns.training]]
-        settled = np.flatnonzero(voters.known) if len(fresh) else np.empty(0, dtype=np.int64)
-        touched = np.zeros(len(columns), dtype=bool)
-        touched[settled] = _consult(store, columns, voters, settled, columns.rows[fresh])
-        _consult(store, columns, voters, pending, columns.rows[columns.training])
-        touched[pending] = True
+        if len(fresh):
+            for some, found in _nearest(store, columns, settled, columns.rows[fresh]):
+                touched[some] = voters.merge(some, found.ids, found.scores)
+        for some, found in _nearest(store, columns, pending, columns.rows[columns.training]):
+            voters.replace(some, found.ids, found.scores)
         cohort = Cohort.stored(store)
         redrawn = cohort.outgrown(columns)
         cohort = Cohort.draw(columns, seed) if redrawn else cohort
         background = cohort.measure(store, columns, anew=redrawn)
-        ballot = _count(voters, labels, background, k)
+        ballot = _count(voters, labels, background)
         touched |= ballot.differs(columns) | redrawn
         settings: dict[str, Any] = {"cohort": cohort.to_setting()} if redrawn else {}
         # Who votes now, less who is new, is what is left of those who voted before.
@@ -74,6 +74,9 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
             settings["training_size"] = len(columns.training)
         if changes or redrawn:
             settings |= _calibrate(store, columns, background, changes, seed=seed, anew=redrawn)
+            if store.feature_files is not None:
+                unjudged = int(store.setting("unjudged_changes") or 0)
+                settings["unjudged_changes"] = unjudged + changes
     if touched.any() or settings:
         _write(store, ballot, columns.rows, np.flatnonzero(touched), settings)
     with store.snapshot() as columns:
@@ -81,13 +84,12 @@ def refresh_votes(store: LocalStore, *, k: int, seed: int) -> int:
     return int(touched.sum())
 
 
-def outdated_votes(store: LocalStore, columns: Columns, k: int) -> tuple[int, int]:
+def outdated_votes(store: LocalStore, columns: Columns) -> tuple[int, int]:
     """What `refresh_votes` would have to do.
 
     Args:
         store: the collection.
         columns: its images, read in the transaction that is open.
-        k: neighbours that vote.
 
     Returns:
         How many images wait for a vote or for their own vote to reach the others, and how many
@@ -97,7 +99,7 @@ def outdated_votes(store: LocalStore, columns: Columns, k: int) -> tuple[int, in
     labels = _labels_by_row(columns)
     pending = ~voters.known | _lost(voters, labels)
     voters.forget(pending)
-    different = _count(voters, labels, columns.background, k).differs(columns) & ~pending
+    different = _count(voters, labels, columns.background).differs(columns) & ~pending
     pending[columns.training] |= ~columns.counted[columns.training]
     return int(pending.sum()), int(different.sum())
 
@@ -108,15 +110,14 @@ def stored_calibration(store: LocalStore) -> Calibration:
     return Calibration(**stored) if stored else Calibration.prior(0)
 
 
-def _consult(
-    store: LocalStore, columns: Columns, voters: Voters, images: Ids, training: Ids
-) -> npt.NDArray[np.bool_]:
-    """Lets training images, given by row, join the voters of images, given by position.
+def _nearest(
+    store: LocalStore, columns: Columns, images: Ids, training: Ids
+) -> Iterator[tuple[Ids, Ranking]]:
+    """The nearest of some training images, given by row, to images, given by position.
 
-    Returns:
-        (m,) bool, whose voters have changed.
+    Yields:
+        (m,) int64, some of the positions, and (m, VOTERS) rows of training images for them.
     """
-    changed = np.zeros(len(images), dtype=bool)
     for start in range(0, len(images), ROWS):
         part = images[start : start + ROWS]
         rows = columns.rows[part]
@@ -124,9 +125,7 @@ def _consult(
             store.segments.read(rows), store.segments.blocks(training), VOTERS + 1
         )
         named = np.where(found.ids == PAD, PAD, training[found.ids] if len(training) else PAD)
-        others = without_self(Ranking(named, found.scores), rows)
-        changed[start : start + ROWS] = voters.merge(part, others.ids, others.scores)
-    return changed
+        yield part, without_self(Ranking(named, found.scores), rows)
 
 
 @dataclass(frozen=True)
@@ -145,10 +144,10 @@ class _Ballot:
         return np.asarray(~same | (self.contrasts != columns.contrasts))
 
 
-def _count(voters: Voters, labels: Ids, background: Background, k: int) -> _Ballot:
+def _count(voters: Voters, labels: Ids, background: Background) -> _Ballot:
     neighbours = Ranking(voters.rows, voters.scores)
-    votes = count_votes(neighbours, labels, k)
-    contrasts = vote_contrast(neighbours, labels, votes, background, k)
+    votes = count_votes(neighbours, labels, VOTING)
+    contrasts = vote_contrast(neighbours, labels, votes, background, VOTING)
     return _Ballot(voters, votes, background, contrasts)
 
 
@@ -196,7 +195,7 @@ def _calibrate(
         background.medians[training[sample]], background.spreads[training[sample]]
     )
     vectors = store.segments.read(rows[sample])
-    fitted = fit_calibration(vectors, of_sample, labels, sample, blocks, k=VOTERS)
+    fitted = fit_calibration(vectors, of_sample, labels, sample, blocks, k=VOTING)
     return {"calibration": asdict(fitted), "uncalibrated_changes": 0}
 
 

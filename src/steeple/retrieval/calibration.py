@@ -15,27 +15,31 @@ import numpy as np
 import numpy.typing as npt
 
 from steeple.retrieval.contrast import Background, vote_contrast
-from steeple.retrieval.neighbors import Block, search_blocks
-from steeple.retrieval.types import PAD, Floats, Ids, Ranking
+from steeple.retrieval.leaving_out import Evidence, LeftOut, leave_out
+from steeple.retrieval.logistic import fit_logistic
+from steeple.retrieval.neighbors import Block
+from steeple.retrieval.types import Floats, Ids, Votes
 from steeple.retrieval.voting import count_votes
 
-__all__ = ["SAMPLE", "Calibration", "fit_calibration", "without_self"]
+__all__ = ["SAMPLE", "Calibration", "calibrate", "fit_calibration"]
 
 SAMPLE = 4096
 """Training images the calibration is learned from at most."""
 
-_WIDEST = 200  # images of one landmark that the search looks past; larger landmarks sit out
 _SLOPE = 3.0
 _SPREAD = np.array([1.5, 2.0])  # how firmly the prior slope and intercept are believed
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """P(vote is right) = 1 / (1 + exp(-(slope * ln(contrast) + intercept))).
+    """P(vote is right) = 1 / (1 + exp(-(slope * ln(strength) + intercept))).
+
+    The strength of a vote is its contrast, or what verification makes of it
+    (`steeple.retrieval.verified`).
 
     Args:
-        slope: how fast certainty grows with contrast.
-        intercept: log-odds at contrast 1.
+        slope: how fast certainty grows with strength.
+        intercept: log-odds at strength 1.
         sampled: training images it was learned from.
     """
 
@@ -53,14 +57,18 @@ class Calibration:
         Args:
             training: T, the size of the training set.
         """
-        even = 2 / 3 * np.sqrt(2 * np.log(max(training, 2)))
-        return cls(_SLOPE, float(-_SLOPE * np.log(even)))
+        return cls.even_at(2 / 3 * float(np.sqrt(2 * np.log(max(training, 2)))))
 
-    def probability(self, contrast: npt.NDArray[np.floating]) -> Floats:
-        """(n,) contrasts to (n,) float32 probabilities; 0 where the contrast is 0 (no vote)."""
-        safe = np.where(contrast > 0, contrast, 1.0)
+    @classmethod
+    def even_at(cls, strength: float) -> Calibration:
+        """A calibration to which a vote of this strength is a coin toss."""
+        return cls(_SLOPE, float(-_SLOPE * np.log(strength)))
+
+    def probability(self, strength: npt.NDArray[np.floating]) -> Floats:
+        """(n,) strengths to (n,) float32 probabilities; 0 where the strength is 0 (no vote)."""
+        safe = np.where(strength > 0, strength, 1.0)
         odds = np.clip(self.slope * np.log(safe) + self.intercept, -50, 50)  # e^88 has no float32
-        return np.where(contrast > 0, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
+        return np.where(strength > 0, 1 / (1 + np.exp(-odds)), 0).astype(np.float32)
 
 
 def fit_calibration(
@@ -88,107 +96,38 @@ def fit_calibration(
     prior = Calibration.prior(len(labels))
     if len(sample) < 2:
         return prior
-    _, landmark, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    width = k + 1 + int(min(sizes.max(), _WIDEST))
-    wide = without_self(search_blocks(training, blocks, width), sample)
-    known, unknown = (
-        _leave_out(wide, background, labels, sample, k, whole_landmark=whole)
-        for whole in (False, True)
+
+    def vote(left: LeftOut) -> tuple[Votes, Floats]:
+        votes = count_votes(left.neighbours, labels, k)
+        return votes, vote_contrast(left.neighbours, labels, votes, background, k)
+
+    known, unknown = leave_out(training, labels, sample, blocks, k)
+    return calibrate(
+        known.evidence(*vote(known)), unknown.evidence(*vote(unknown)), prior, len(sample)
     )
-    # The only photo of a landmark, left out, is no photo of a landmark that others know.
-    known.usable &= sizes[landmark[sample]] > 1
-    # As many known as unknown; the larger part weighs no more than the smaller has evidence for.
-    parts = [known, unknown]
-    least = min(int(part.usable.sum()) for part in parts)
-    if not least:
-        return prior
-    contrast, right, weight = (
-        np.concatenate(values)
-        for values in zip(*(part.evidence(least) for part in parts), strict=True)
-    )
-    slope, intercept = _logistic(np.log(contrast), right, weight, prior)
-    return Calibration(slope, intercept, len(sample))
 
 
-def without_self(ranking: Ranking, own: Ids) -> Ranking:
-    """Removes each query's own id from its row; the row becomes one shorter.
+def calibrate(known: Evidence, unknown: Evidence, prior: Calibration, sampled: int) -> Calibration:
+    """Learns from votes cast with something left out.
+
+    As many known as unknown landmarks; the larger part weighs no more than the smaller has evidence
+    for. Without evidence for both, the prior stays.
 
     Args:
-        ranking: (n, K) ids, K >= 1.
-        own: (n,) int64, the id of each query.
+        known: votes of images of which others of the same landmark vote.
+        unknown: votes of images none of whose landmark votes.
+        prior: what is believed before.
+        sampled: training images that voted.
     """
-    keep = ranking.ids != own[:, None]
-    # Where the own id is not in the list, the last entry goes.
-    keep[keep.all(axis=1), -1] = False
-    shape = (len(ranking), ranking.ids.shape[1] - 1)
-    return Ranking(ranking.ids[keep].reshape(shape), ranking.scores[keep].reshape(shape))
-
-
-@dataclass
-class _LeftOut:
-    """What the sample votes when something is left out: (m,) each."""
-
-    contrast: Floats
-    right: npt.NDArray[np.bool_]
-    usable: npt.NDArray[np.bool_]
-
-    def evidence(self, total: int) -> tuple[npt.NDArray[np.float64], ...]:
-        """Contrasts, rightness and weights of what is usable; the weights sum to `total`."""
-        count = int(self.usable.sum())
-        return (
-            self.contrast[self.usable].astype(np.float64),
-            self.right[self.usable].astype(np.float64),
-            np.full(count, total / count),
-        )
-
-
-def _leave_out(
-    wide: Ranking,
-    background: Background,
-    labels: Ids,
-    sample: Ids,
-    k: int,
-    *,
-    whole_landmark: bool,
-) -> _LeftOut:
-    """The sample's votes with each image, or its whole landmark, left out."""
-    ids = wide.ids
-    allowed = ids != PAD
-    if whole_landmark:
-        allowed &= labels[ids] != labels[sample][:, None]
-    # A stable sort of the disallowed to the end keeps neighbour order.
-    order = np.argsort(~allowed, axis=1, kind="stable")[:, :k]
-    some = np.take_along_axis(allowed, order, axis=1)
-    neighbours = Ranking(
-        np.where(some, np.take_along_axis(ids, order, axis=1), PAD),
-        np.where(some, np.take_along_axis(wide.scores, order, axis=1), -np.inf),
+    least = min(len(known.strengths), len(unknown.strengths))
+    if not least:
+        return prior
+    parts = (known, unknown)
+    slope, intercept = fit_logistic(
+        np.log(np.concatenate([part.strengths for part in parts]).astype(np.float64))[:, None],
+        np.concatenate([part.right for part in parts]).astype(np.float64),
+        np.concatenate([np.full(len(p.strengths), least / len(p.strengths)) for p in parts]),
+        believed=np.array([prior.slope, prior.intercept]),
+        spread=_SPREAD,
     )
-    votes = count_votes(neighbours, labels, k)
-    contrast = vote_contrast(neighbours, labels, votes, background, k)
-    # A list cut short by a landmark larger than the search is wide says nothing about outsiders.
-    cut_short = (ids != PAD).all(axis=1) & ~some.all(axis=1)
-    usable = (contrast > 0) & ~cut_short
-    return _LeftOut(contrast, votes.labels == labels[sample], usable)
-
-
-def _logistic(
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    weight: npt.NDArray[np.float64],
-    prior: Calibration,
-) -> tuple[float, float]:
-    from scipy.optimize import minimize
-
-    believed = np.array([prior.slope, prior.intercept])
-
-    def loss(beta: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        odds = beta[0] * x + beta[1]
-        away = (beta - believed) / _SPREAD
-        value = (weight * (np.logaddexp(0, odds) - y * odds)).sum() + 0.5 * (away**2).sum()
-        residual = weight * (1 / (1 + np.exp(-np.clip(odds, -50, 50))) - y)
-        gradient = np.array([(residual * x).sum(), residual.sum()]) + away / _SPREAD
-        return float(value), gradient
-
-    bounds = [(0, None), (None, None)]
-    found = minimize(loss, believed, jac=True, method="L-BFGS-B", bounds=bounds)
-    return float(found.x[0]), float(found.x[1])
+    return Calibration(float(slope), float(intercept), sampled)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from steeple.errors import InputError
 
-__all__ = ["PAD", "UNVOTED", "Floats", "Ids", "Ranking", "Votes"]
+__all__ = ["PAD", "UNVOTED", "Bools", "Floats", "Ids", "Ranking", "Votes"]
 
+Bools: TypeAlias = npt.NDArray[np.bool_]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Ids: TypeAlias = npt.NDArray[np.int64]
 

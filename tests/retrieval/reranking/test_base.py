@@ -9,7 +9,17 @@ import pytest
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, Votes, search_neighbors
-from steeple.retrieval.reranking import Context, QueryExpansion, Reranker, TwoStage
+from steeple.retrieval.reranking import (
+    Context,
+    GatedTwoStage,
+    QueryExpansion,
+    Reranker,
+    TwoStage,
+)
+from steeple.retrieval.reranking import base as module
+from steeple.retrieval.reranking.base import similarity
+from steeple.retrieval.reranking.chain import Default
+from steeple.retrieval.reranking.fusion import Fusion
 
 
 def test_need_gives_what_is_there() -> None:
@@ -21,7 +31,7 @@ def test_an_empty_array_is_there() -> None:
     assert Context(queries=np.zeros((0, 3), dtype=np.float32)).need("queries").shape == (0, 3)
 
 
-@pytest.mark.parametrize("part", [field.name for field in fields(Context)])
+@pytest.mark.parametrize("part", [f.name for f in fields(Context) if f.name != "verify"])
 def test_need_names_what_is_missing_and_the_way_out(part: str) -> None:
     with pytest.raises(InputError) as caught:
         Context().need(part)
@@ -30,7 +40,16 @@ def test_need_names_what_is_missing_and_the_way_out(part: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("reranker", [TwoStage(), QueryExpansion()])
+def test_need_of_verification_says_where_it_comes_from() -> None:
+    """Nobody can give it by hand: a collection has local features, or it has not."""
+    with pytest.raises(InputError, match=r"local features.*build the collection") as caught:
+        Context().need("verify")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "reranker", [TwoStage(), QueryExpansion(), GatedTwoStage(), Fusion(), Default()]
+)
 def test_a_reranker_says_what_it_lacks(reranker: Reranker) -> None:
     ranking = Ranking(np.zeros((1, 1), dtype=np.int64), np.ones((1, 1), dtype=np.float32))
     with pytest.raises(InputError, match=r"give Context\("):
@@ -56,3 +75,30 @@ def test_rerankers_chain() -> None:
     assert ranking.ids.shape == (4, 20)
     for row, label in zip(ranking.ids, labels[:4], strict=True):
         assert set(np.flatnonzero(labels == label)) <= set(row.tolist())
+
+
+class TestSimilarity:
+    @pytest.mark.parametrize("block", [1, 2, 256])
+    def test_each_query_with_its_own_list(
+        self, monkeypatch: pytest.MonkeyPatch, block: int
+    ) -> None:
+        monkeypatch.setattr(module, "_BLOCK", block)
+        random = np.random.default_rng(1)
+        queries = random.standard_normal((5, 7)).astype(np.float32)
+        index = random.standard_normal((9, 7)).astype(np.float32)
+        ids = random.integers(-1, 9, (5, 4))
+        found = similarity(ids, Context(queries=queries, index=index))
+        assert found.dtype == np.float32
+        for row, column in np.ndindex(5, 4):
+            image = ids[row, column]
+            expected = -np.inf if image == -1 else sum(queries[row] * index[image])
+            assert found[row, column] == pytest.approx(expected, abs=1e-5)
+
+    @pytest.mark.parametrize(("n", "k", "images"), [(0, 3, 4), (2, 0, 4), (2, 3, 0)])
+    def test_of_nothing(self, n: int, k: int, images: int) -> None:
+        context = Context(
+            queries=np.ones((n, 2), dtype=np.float32), index=np.ones((images, 2), dtype=np.float32)
+        )
+        found = similarity(np.full((n, k), -1), context)
+        assert found.shape == (n, k)
+        assert np.isneginf(found).all()

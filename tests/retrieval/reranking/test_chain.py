@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from steeple.errors import InputError
-from steeple.retrieval import Ranking
+from steeple.geometry.batch import Verified
+from steeple.retrieval import Ranking, Votes
+from steeple.retrieval.contrast import Background
+from steeple.retrieval.pairs import PairModel
 from steeple.retrieval.reranking import (
     RERANKERS,
     Chain,
@@ -18,6 +22,9 @@ from steeple.retrieval.reranking import (
     TwoStage,
     create_reranker,
 )
+from steeple.retrieval.reranking.chain import Default
+from steeple.retrieval.reranking.fusion import Fusion
+from steeple.retrieval.reranking.spatial import Spatial
 
 RANKING = Ranking(np.array([[3, 1, 2]]), np.array([[0.5, 0.25, 0.125]]))
 
@@ -62,11 +69,47 @@ def test_what_the_names_mean() -> None:
     assert create_reranker("aqe").links == (QueryExpansion(),)
     assert create_reranker("sort").links == (TwoStage(insert=False),)
     assert create_reranker("two-stage").links == (TwoStage(),)
-    assert create_reranker("default").links == (GatedTwoStage(),)
+    assert create_reranker("spatial").links == (Spatial(),)
+    assert create_reranker("inliers").links == (Spatial(by_inliers=True),)
+    assert create_reranker("gated").links == (GatedTwoStage(),)
+    assert create_reranker("fusion").links == (Fusion(),)
+    assert create_reranker("default").links == (Default(),)
 
 
 def test_several_joined_by_commas() -> None:
     assert create_reranker("aqe, two-stage").links == (QueryExpansion(), TwoStage())
+    assert create_reranker("spatial,two-stage").links == (Spatial(), TwoStage())
+
+
+class TestDefault:
+    """Two neighbours; the second shows what the query shows, the first fits."""
+
+    CONTEXT = Context(
+        queries=np.float32([[1, 0.5]]),
+        index=np.eye(2, dtype=np.float32),
+        query_beliefs=Votes(np.array([7]), np.array([0.9])),
+        index_beliefs=Votes(np.array([-1, 7]), np.array([0, 0.9])),
+        evidence=np.float32([1.5]),
+        pair_model=PairModel(),
+        background=Background(np.zeros(1, dtype=np.float32), np.float32([0.04])),
+    )
+    NEAR = Ranking(np.array([[0, 1]]), np.array([[1.0, 0.5]]))
+
+    @staticmethod
+    def verify(ids: Any) -> Verified:
+        return Verified(np.where(ids == 0, 90, 0), np.where(ids == 0, np.float32(200), 0))
+
+    def test_without_local_features_the_gate(self) -> None:
+        found = Default().rerank(self.NEAR, self.CONTEXT)
+        assert found.ids.tolist() == [[1, 0]]
+        gated = GatedTwoStage().rerank(self.NEAR, self.CONTEXT)
+        assert found.scores.tolist() == gated.scores.tolist()
+
+    def test_with_them_fusion(self) -> None:
+        context = replace(self.CONTEXT, verify=self.verify)
+        found = Default().rerank(self.NEAR, context)
+        assert found.ids.tolist() == [[0, 1]]
+        assert found.scores.tolist() == Fusion().rerank(self.NEAR, context).scores.tolist()
 
 
 @pytest.mark.parametrize("names", ["best", "knn,best", "", "knn,", "KNN"])

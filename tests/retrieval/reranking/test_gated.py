@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -180,6 +181,25 @@ def test_closer_is_measured_in_similarity_whatever_ranked_before() -> None:
     )
     other = Ranking(np.array([[0, 1, 2, 3]]), np.array([[9.0, 8, 7, 6]]))
     assert GatedTwoStage().rerank(other, context).ids.tolist() == [[0, 2, 1, 3]]
+
+
+@given(st.integers(0, 10_000))
+def test_each_query_is_measured_by_itself(seed: int) -> None:
+    """Whatever is believed of the queries before and behind it."""
+    ranking, context = random_case(seed)
+    random = np.random.default_rng(seed)
+    vectors = (random.integers(-4, 5, (N + len(ranking), 3)) / 4).astype(np.float32)
+    measured = replace(context, queries=vectors[N:], index=vectors[:N])
+    together = GatedTwoStage().rerank(ranking, measured)
+    for row in range(len(ranking)):
+        part = slice(row, row + 1)
+        alone = replace(
+            measured,
+            queries=vectors[N:][part],
+            query_beliefs=context.need("query_beliefs")[part],
+            evidence=context.need("evidence")[part],
+        )
+        assert same(GatedTwoStage().rerank(ranking[part], alone), together[part])
 
 
 def test_given_landmarks_come_in_by_their_vote_scores() -> None:

@@ -2,17 +2,21 @@
 
 from steeple.retrieval.reranking.base import Context, Reranker
 from steeple.retrieval.reranking.chain import RERANKERS, Chain, create_reranker
+from steeple.retrieval.reranking.fusion import Fusion
 from steeple.retrieval.reranking.gated import GatedTwoStage
 from steeple.retrieval.reranking.query_expansion import QueryExpansion
+from steeple.retrieval.reranking.spatial import Spatial
 from steeple.retrieval.reranking.two_stage import TwoStage, two_stage
 
 __all__ = [
     "RERANKERS",
     "Chain",
     "Context",
+    "Fusion",
     "GatedTwoStage",
     "QueryExpansion",
     "Reranker",
+    "Spatial",
     "TwoStage",
     "create_reranker",
     "two_stage",

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from steeple.errors import InputError
 from steeple.retrieval.reranking.base import Context, Reranker
+from steeple.retrieval.reranking.fusion import Fusion
 from steeple.retrieval.reranking.gated import GatedTwoStage
 from steeple.retrieval.reranking.query_expansion import QueryExpansion
+from steeple.retrieval.reranking.spatial import Spatial
 from steeple.retrieval.reranking.two_stage import TwoStage
 from steeple.retrieval.types import Ranking
 
-__all__ = ["RERANKERS", "Chain", "create_reranker"]
+__all__ = ["RERANKERS", "Chain", "Default", "create_reranker"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,30 @@ class Chain:
         return ranking
 
 
+@dataclass(frozen=True)
+class Default:
+    """The best there is for what the context has: `Fusion`, or `GatedTwoStage` without geometry."""
+
+    def rerank(self, ranking: Ranking, context: Context) -> Ranking:
+        """Re-ranks.
+
+        Raises:
+            InputError: if the context has no beliefs.
+        """
+        best: Reranker = GatedTwoStage() if context.verify is None else Fusion()
+        return best.rerank(ranking, context)
+
+
 RERANKERS: dict[str, Callable[[], Reranker]] = {
     "knn": Chain,
     "aqe": QueryExpansion,
     "sort": lambda: TwoStage(insert=False),
     "two-stage": TwoStage,
-    "default": GatedTwoStage,
+    "spatial": Spatial,
+    "inliers": lambda: Spatial(by_inliers=True),
+    "gated": GatedTwoStage,
+    "fusion": Fusion,
+    "default": Default,
 }
 """Every re-ranker by the name it has on the command line and in tables."""
 

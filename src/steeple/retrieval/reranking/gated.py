@@ -1,4 +1,4 @@
-"""The two steps, taken only where they are likely to be right: what `search` does by default.
+"""The two steps, taken only where they are likely to be right: the default without local features.
 
 The published steps always act, and the vote they act on is always cast: for a photo of a landmark
 that no training image shows they push what was found behind what the wrong landmark looks like.
@@ -6,17 +6,15 @@ that no training image shows they push what was found behind what the wrong land
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.reranking.base import Context, similarity
 from steeple.retrieval.reranking.two_stage import restack
 from steeple.retrieval.types import UNVOTED, Floats, Ranking, Votes
 
 __all__ = ["LIKELY", "GatedTwoStage", "likely"]
-
-_BLOCK = 256  # queries whose lists are gathered at a time: some 50 MB at k = 100
 
 LIKELY = 0.5
 """A vote has to be likelier right than wrong to count."""
@@ -69,11 +67,8 @@ def _similarity(ranking: Ranking, believed: Votes, context: Context) -> Floats:
         return ranking.scores
     out = ranking.scores.copy()
     voted = np.flatnonzero(believed.labels != UNVOTED)
-    for start in range(0, len(voted), _BLOCK):
-        some = voted[start : start + _BLOCK]
-        listed = np.maximum(ranking.ids[some], 0)
-        vectors = context.index[listed]
-        out[some] = np.einsum("qkd,qd->qk", vectors, context.queries[some])
+    of_voted = replace(context, queries=context.queries[voted])
+    out[voted] = similarity(ranking.ids[voted], of_voted)
     return out
 
 

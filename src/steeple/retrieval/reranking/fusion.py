@@ -1,0 +1,96 @@
+"""Similarity, geometry and votes in one probability: what `search` does with local features.
+
+That an index image shows what the query shows has two ways of being so: the pair looks alike and
+fits together, or both have been named the same. Each may hold without the other, so the image shows
+something else only if both fail:
+
+    1 - P = (1 - P(pair)) * (1 - P(query's vote) * P(image's vote))    where the votes agree
+    1 - P = (1 - P(pair))                                             elsewhere
+
+The probabilities come from `steeple.retrieval.verified`. Where nobody votes for the query this is
+re-ranking by verification; where the vote is certain it is the sort-step and the insert-step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from steeple.retrieval.pairs import pair_contrast
+from steeple.retrieval.reranking.base import Context, similarity
+from steeple.retrieval.reranking.two_stage import Members
+from steeple.retrieval.types import PAD, UNVOTED, Bools, Floats, Ids, Ranking, Votes
+
+__all__ = ["Fusion"]
+
+_CERTAIN = 1 - 1e-4  # no vote outweighs every geometry
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Orders what was listed, and what the votes add to it, by probability.
+
+    The scores of the result are -ln(1 - P). Costs one verification for each of the first n images
+    of the list; what the votes insert is not verified and stands on its votes and similarity.
+
+    Args:
+        n: images verified, from the top of the list.
+    """
+
+    n: int = 100
+
+    def rerank(self, ranking: Ranking, context: Context) -> Ranking:
+        """Re-ranks with verification, pair model and beliefs of the context.
+
+        Raises:
+            InputError: if the context lacks one of them.
+        """
+        beliefs, index = context.need("query_beliefs"), context.need("index_beliefs")
+        votes = context.index_votes
+        ids = _with_inserted(ranking, beliefs, index, None if votes is None else votes.scores)
+        surprises = np.full(ids.shape, np.nan, dtype=np.float32)
+        top = ranking.ids[:, : self.n]
+        surprises[:, : top.shape[1]] = context.need("verify")(top).surprises
+        alike = pair_contrast(similarity(ids, context), context.need("background"))
+        odds = context.need("pair_model").odds(alike, surprises)
+        score = np.logaddexp(0.0, odds.astype(np.float64))
+        agreement = _agreement(ids, beliefs, index).astype(np.float64)
+        score -= np.log1p(-np.minimum(agreement, _CERTAIN))
+        score = np.where(ids == PAD, -np.inf, score)
+        order = np.argsort(-score, axis=1, kind="stable")[:, : ranking.ids.shape[1]]
+        return Ranking(
+            np.take_along_axis(ids, order, axis=1),
+            np.take_along_axis(score, order, axis=1).astype(np.float32),
+        )
+
+
+def _agreement(ids: Ids, query: Votes, index: Votes) -> Floats:
+    """(Q, K): the probability that both votes are right, where they agree; 0 elsewhere."""
+    if not len(index):
+        return np.zeros(ids.shape, dtype=np.float32)
+    agree = (ids != PAD) & (index.labels[ids] == query.labels[:, None])
+    agree &= query.labels[:, None] != UNVOTED
+    return np.where(agree, query.scores[:, None] * index.scores[ids], np.float32(0))
+
+
+def _with_inserted(ranking: Ranking, query: Votes, index: Votes, ties: Floats | None) -> Ids:
+    """(Q, K + w): the lists, and behind them the likeliest images of the query's landmark.
+
+    As many as the list is long at most, since more would be cut off anyhow. At a tie, such as
+    between given landmarks, the larger of `ties` counts, (N,) float32; then the lower position.
+    """
+    length = ranking.ids.shape[1]
+    members = Members.of(index, query.labels, ties)
+    positive: Bools = (ranking.ids != PAD) & (query.labels[:, None] != UNVOTED)
+    if len(index):
+        positive &= index.labels[ranking.ids] == query.labels[:, None]
+    reach = np.minimum(members.above(query, np.float32(-np.inf)), positive.sum(axis=1) + length)
+    inserted = members.missing(query.labels, reach, ranking.ids, positive)
+    few = inserted.rank < length
+    query_of, rank = inserted.query[few], inserted.rank[few]
+    width = int(rank.max(initial=-1)) + 1
+    out = np.full((len(ranking), length + width), PAD, dtype=np.int64)
+    out[:, :length] = ranking.ids
+    out[query_of, length + rank] = inserted.ids[few]
+    return out
