@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,8 @@ def test_every_hit_has_all_there_is_to_say(steeple, built, photos, city):
         assert 0 <= hit["probability"] <= 1
         assert hit["landmark"] is None or hit["probability"] > 0.5
         assert (hit["rank"] is None) == (hit["origin"] == "inserted")
+        assert hit["inliers"] >= 0
+        assert hit["surprise"] >= 0
 
 
 def test_the_table_says_the_same_in_whole_ids(shell, built, photos):
@@ -115,6 +118,87 @@ def test_a_page_nobody_can_write_is_3(steeple, built, photos, tmp_path):
     assert ran.code == 3
     assert ran.err.startswith("error: ")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_explanations_in_words(shell, built, photos):
+    ran = shell("search", built, photos[0], "-k", "5", "--explain")
+    assert (ran.code, ran.err) == (0, "")
+    hits = shell("search", built, photos[0], "-k", "5", "--json").json["hits"]
+    table, *reasons, hint = ran.out.split("\n\n")
+    assert "inliers" in table.splitlines()[1]
+    assert len(reasons) == 3
+    for place, (reason, hit) in enumerate(zip(reasons, hits, strict=False), start=1):
+        title, *sentences = reason.splitlines()
+        assert title == f"{place} {hit['id']}"
+        assert len(sentences) == 5
+        assert f"Looks alike: {hit['score']:.2f}" in sentences[0]
+        assert f"{hit['inliers']} of " in sentences[1]
+        assert f"  {hit['inliers']}  " in table.splitlines()[1 + place]
+    assert hint == "to see what matches, add --open, or --html PAGE\n"
+
+
+def test_explanations_as_json(steeple, built, photos):
+    plain = steeple("search", built, photos[0], "-k", "4", "--json").json
+    said = steeple("search", built, photos[0], "-k", "4", "--json", "--explain").json
+    reasons = [hit.pop("explanation", None) for hit in said["hits"]]
+    assert said == plain
+    assert reasons[3] is None
+    for hit, reason in zip(said["hits"], reasons[:3], strict=False):
+        assert set(reason) == {
+            "similarity", "inliers", "matches", "surprise", "transform", "text",
+        }  # fmt: skip
+        assert reason["similarity"] == hit["score"]
+        assert reason["inliers"] == hit["inliers"] <= reason["matches"]
+        assert reason["surprise"] == pytest.approx(hit["surprise"], abs=1e-3)
+        assert len(reason["text"]) == 5
+
+
+def test_what_was_not_verified_in_the_search_is_for_the_explanation(steeple, built, photos):
+    knn = steeple("search", built, photos[0], "--rerank", "knn", "--explain", "--json").json
+    for hit in knn["hits"][:3]:
+        assert hit["explanation"]["inliers"] is not None
+    ran = steeple("search", built, photos[0], "--rerank", "knn", "--explain", "-k", "1")
+    assert f"{knn['hits'][0]['explanation']['inliers']} of " in ran.out
+    assert "inliers" in ran.out
+
+
+def test_explanations_on_the_page(steeple, built, photos, tmp_path):
+    page = tmp_path / "page.html"
+    ran = steeple("search", built, photos[0], "-k", "5", "--explain", "--html", page)
+    assert ran.code == 0
+    assert "to see what matches" not in ran.out
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<details") == text.count('<img src="data:image/jpeg;base64,') == 3
+    assert text.count("<img") == text.count('alt="The query and ')
+    steeple("search", built, photos[0], "-k", "5", "--html", page)
+    assert "<details" not in page.read_text(encoding="utf-8")
+
+
+def test_a_photo_that_has_gone_is_explained_without_a_picture(steeple, places, photos, tmp_path):
+    """Found are photos of a copy of the city that is taken away."""
+    page = tmp_path / "page.html"
+    copy = Path(shutil.copy(photos[0], tmp_path / "copy.jpg"))
+    assert steeple("add", places, copy, "--workers", "1").code == 0
+    copy.unlink()
+    ran = steeple("search", places, photos[0], "--explain", "--html", page)
+    assert ran.code == 0
+    text = page.read_text(encoding="utf-8")
+    assert (text.count("<details"), text.count("<img")) == (3, 2)
+    assert "No picture: " in text
+    assert "copy.jpg: no such file" in text
+
+
+def test_without_local_features_explanations_say_so(steeple, city, photos, tmp_path):
+    ran = steeple(
+        "build", city.root, "--out", tmp_path / "p", "--no-local-features", "--workers", "1"
+    )
+    assert ran.code == 0
+    page = tmp_path / "page.html"
+    ran = steeple("search", tmp_path / "p", photos[0], "--explain", "-k", "2", "--html", page)
+    assert ran.code == 0
+    assert ran.out.count("build the collection again without --no-local-features") == 2
+    assert "inliers" not in ran.out
+    assert page.read_text(encoding="utf-8").count("<img") == 2  # the photos alone
 
 
 def test_refuses_what_it_cannot_use(steeple, built, photos, tmp_path):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from steeple.datasets.gldv2 import GldV2
-from steeple.evaluation import Evaluation, Run
+from steeple.evaluation import Evaluation, RejectionPoint, Run
+from steeple.geometry.sift import Sift
+from steeple.images import read_image
 from steeple.report import write_evaluation_report
 from steeple.report.comparison import evaluation_report
 from steeple.retrieval.types import Ranking, Votes
@@ -61,6 +65,7 @@ EVALUATION = Evaluation(
     sizes={"training": 1000, "index": 6, "queries": 4, "scored": 3},
     retrieval={"knn": {"public": 1.0, "private": None, "all": 3.0}},
     recognition={"votes": {"gap": 4.0, "public": 5.0, "private": None}},
+    rejection=(),
     seconds={"embed": 1.25, "vote": 2.5},
 )
 
@@ -205,3 +210,87 @@ def test_it_becomes_a_page(tmp_path):
     for query in SOLUTION:
         assert query in text
     assert "Town Hall" in text
+
+
+@pytest.fixture
+def run_of_photos(tmp_path):
+    """The run, with photos: the query "won" and its first hit are one photo of many corners."""
+    run = make_run()
+    dataset = GldV2(**{**vars(run.dataset), "root": tmp_path})
+    seeds = {"won": 1, "i1": 1, "lost": 2}  # the others have no photo
+    for name, seed in seeds.items():
+        path = dataset.photo("index" if name.startswith("i") else "test", name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        small = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        cv2.imwrite(str(path), cv2.resize(small, (320, 240), interpolation=cv2.INTER_NEAREST))
+    return replace(run, dataset=dataset, extractor=Sift())
+
+
+def test_the_first_hit_of_the_last_row_is_explained(run_of_photos, caplog):
+    whys = {sample.id: sample.why for sample in report(run_of_photos).samples}
+    same = whys["won"]
+    inliers, _, matches = same.summary.split()[:3]
+    assert inliers == matches
+    assert int(inliers) > 50
+    assert "far more than photos of different places" in same.summary
+    assert same.alt.startswith("The query and i1, with lines between")
+    assert read_image(same.picture).shape[:2] == same.size[::-1]
+    assert same.sentences == ()  # the page has them already
+    other = whys["lost"]
+    assert "far more" not in other.summary
+    assert whys["same"] is whys["stranger"] is None
+    assert "the first hit of" in caplog.text
+
+
+def test_without_local_features_there_are_no_pictures(run_of_photos):
+    made = report(replace(run_of_photos, extractor=None))
+    assert {sample.why for sample in made.samples} == {None}
+
+
+def test_the_page_unfolds_them(run_of_photos, tmp_path):
+    page = write_evaluation_report(report(run_of_photos), tmp_path / "report.html")
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<details") == text.count('<img src="data:image/jpeg;base64,') == 2
+    assert "First hit of <bdi>default</bdi>" in text
+
+
+POINTS = (RejectionPoint(0.0, 0.75, 0.25, 1.0), RejectionPoint(0.5, 0.5, 0.0, 0.125))
+
+
+def curves(solution, *, points=POINTS, ignored=()):
+    run = make_run()
+    usage = dict.fromkeys(solution, "Public") | dict.fromkeys(ignored, "Ignored")
+    dataset = replace(run.dataset, recognition_solution=solution, recognition_usage=usage)
+    evaluation = replace(EVALUATION, rejection=points)
+    run = replace(run, dataset=dataset)
+    return evaluation_report(evaluation, run, title="T", subtitle="S").curves
+
+
+def test_the_rejection_curve_is_in_percent_and_marks_what_search_asks_for():
+    (curve,) = curves({"won": ["1"], "stranger": []})
+    assert [(line.name, line.points, line.mark) for line in curve.lines] == [
+        ("named rightly", ((0.0, 75.0), (0.5, 50.0)), "right"),
+        ("named wrongly", ((0.0, 25.0), (0.5, 0.0)), "wrong"),
+        ("named though no landmark is shown", ((0.0, 100.0), (0.5, 12.5)), None),
+    ]
+    assert (curve.x_label, curve.y_label) == ("confidence asked for", "percent of queries")
+    assert (curve.guide.x, curve.guide.text) == (0.5, "search names above 0.5")
+    assert "surer than 0.5" in curve.note
+
+
+def test_without_points_there_is_no_curve():
+    assert curves({"won": ["1"], "stranger": []}, points=()) == ()
+    assert report().curves == ()
+
+
+@pytest.mark.parametrize(
+    ("solution", "ignored", "names"),
+    [
+        ({"won": ["1"]}, (), ["named rightly", "named wrongly"]),
+        ({"won": ["1"], "stranger": []}, ("stranger",), ["named rightly", "named wrongly"]),
+        ({"stranger": []}, (), ["named though no landmark is shown"]),
+    ],
+)
+def test_a_share_of_no_queries_is_no_line(solution, ignored, names):
+    (curve,) = curves(solution, ignored=ignored)
+    assert [line.name for line in curve.lines] == names

@@ -8,9 +8,11 @@ import hashlib
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from steeple.errors import StorageError
 from steeple.report import (
     EvaluationReport,
     Row,
@@ -20,10 +22,23 @@ from steeple.report import (
     write_contact_sheet,
     write_evaluation_report,
 )
+from steeple.report.model import Curve, Guide, Line
+from steeple.report.pages import write_curve
 
 from .conftest import Page, Photo
 
+SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = """<script>alert("1")</script>'"&amp;</style>{{ 7*7 }} 🏰 برج"""
+
+
+CURVE = Curve(
+    "A chart",
+    "confidence",
+    "percent",
+    (Line("rightly", ((0.0, 80.0), (0.5, 60.0)), "right"), Line("otherwise", ((0.5, 12.5),))),
+    "Read it from the left.",
+    Guide(0.25, "here"),
+)
 
 
 def tile(path: Path, **changes: Any) -> Tile:
@@ -58,6 +73,7 @@ def report(photo: Photo) -> EvaluationReport:
             sample(photo(100), base, better),
             sample(photo(101), base, dataclasses.replace(base, average_precision=11.0)),
         ),
+        (CURVE, CURVE),
     )
 
 
@@ -146,11 +162,12 @@ def test_every_picture_has_a_text_and_every_id_is_unique(
 ) -> None:
     page = Page(write_evaluation_report(report, tmp_path / "report.html"))
 
-    assert all(a.get("aria-label") for _, a in page.elements if a.get("role") == "img")
+    pictures = [a for _, a in page.elements if a.get("role") == "img"]
+    assert all(a.get("aria-label") or a.get("aria-labelledby") for a in pictures)
     ids = page.ids()
     assert len(ids) == len(set(ids))
-    pointed = {a.get("aria-labelledby") for _, a in page.elements} - {None}
-    assert pointed <= set(ids)
+    for name in ("aria-labelledby", "aria-describedby"):
+        assert {a.get(name) for _, a in page.elements} - {None} <= set(ids)
 
 
 def test_hostile_names_stay_text(photo: Photo, tmp_path: Path) -> None:
@@ -160,7 +177,11 @@ def test_hostile_names_stay_text(photo: Photo, tmp_path: Path) -> None:
         photo(2), Row(HOSTILE, (hit, gone), 1.0), id=HOSTILE, truth=HOSTILE, answer=HOSTILE
     )
     table = Table(HOSTILE, (HOSTILE,), ((HOSTILE, (1.0,)),), HOSTILE)
-    report = EvaluationReport(HOSTILE, HOSTILE, ((HOSTILE, HOSTILE),), (table,), (query,))
+    curve = Curve(
+        HOSTILE, HOSTILE, HOSTILE, (Line(HOSTILE, ((0.0, 1.0),)),), HOSTILE, Guide(0.0, HOSTILE)
+    )
+    facts = ((HOSTILE, HOSTILE),)
+    report = EvaluationReport(HOSTILE, HOSTILE, facts, (table,), (query,), (curve,))
 
     page = Page(write_evaluation_report(report, tmp_path / "report.html"))
     sheet = Page(
@@ -261,3 +282,48 @@ def test_the_same_report_gives_the_same_bytes(report: EvaluationReport, tmp_path
     first = write_evaluation_report(report, tmp_path / "a.html").read_bytes()
 
     assert write_evaluation_report(report, tmp_path / "b.html").read_bytes() == first
+
+
+def test_a_chart_is_drawn_for_both_widths_with_its_figures_beneath(
+    report: EvaluationReport, tmp_path: Path
+) -> None:
+    page = Page(write_evaluation_report(report, tmp_path / "report.html"))
+
+    wide, narrow, *_ = page.with_class("plot")
+    assert (wide["class"], narrow["class"]) == ("plot wide", "plot narrow")
+    assert wide["role"] == narrow["role"] == "img"
+    assert wide["viewbox"] != narrow["viewbox"]
+    assert len(page.with_class("trace")) == len(page.with_class("name")) == 2 * 2 * 2
+    assert len(page.with_class("guide")) == 2 * 2
+    assert page.text.count("\nRead it from the left.\n") == 2
+    assert "\n0.0\n80.0\n\N{EN DASH}\n" in re.sub(r"\n+", "\n", page.text)
+    assert "\n0.5\n60.0\n12.5\n" in re.sub(r"\n+", "\n", page.text)
+    assert ".plot .trace {" in page.style
+
+
+def test_without_curves_there_is_no_chart(report: EvaluationReport, tmp_path: Path) -> None:
+    bare = dataclasses.replace(report, curves=())
+    page = Page(write_evaluation_report(bare, tmp_path / "report.html"))
+    assert not page.with_class("plot")
+    assert not page.with_class("curve")
+
+
+@pytest.mark.parametrize("text", ["plain", HOSTILE])
+def test_a_chart_alone_is_one_whole_svg(text: str, tmp_path: Path) -> None:
+    curve = dataclasses.replace(CURVE, title=text, lines=(Line(text, ((0.0, 1.0), (1.0, 2.0))),))
+    out = write_curve(curve, tmp_path / "curve.svg")
+
+    root = ElementTree.fromstring(out.read_text(encoding="utf-8"))
+    assert root.tag == f"{SVG}svg"
+    assert root.findtext(f"{SVG}title") == text
+    assert root.findtext(f"{SVG}desc", "").startswith(f"percent, by confidence. {text}: 1.00")
+    assert len(root.findall(f".//{SVG}path[@class='trace']")) == 1
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} <= {
+        "svg", "title", "desc", "style", "path", "text", "tspan", "g", "circle"
+    }  # fmt: skip
+    assert out.read_bytes() == write_curve(curve, tmp_path / "again.svg").read_bytes()
+
+
+def test_a_chart_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_curve(CURVE, tmp_path / "gone" / "curve.svg")

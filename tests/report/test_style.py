@@ -7,7 +7,11 @@ from importlib import resources
 
 import pytest
 
-STYLE = (resources.files("steeple.report") / "templates" / "report.css").read_text("utf-8")
+from steeple.report import curves
+
+TEMPLATES = resources.files("steeple.report") / "templates"
+STYLE = (TEMPLATES / "report.css").read_text("utf-8")
+CURVE = (TEMPLATES / "curve.css").read_text("utf-8")
 
 
 def luminance(colour: str) -> float:
@@ -38,7 +42,8 @@ def test_there_are_three_schemes_with_the_same_colours() -> None:
 @pytest.mark.parametrize(
     ("text", "ground"),
     [
-        *((text, "paper") for text in ("ink", "quiet", "bronze", "right", "wrong", "inserted")),
+        *((text, "paper") for text in ("ink", "quiet", "bronze", "inserted")),
+        *((mark, "paper") for mark in ("right", "wrong", "unknown")),  # names of a chart's lines
         *((text, "mount") for text in ("ink", "quiet")),
         ("paper", "ink"),
         *(("on-mark", mark) for mark in ("right", "wrong", "unknown", "inserted")),
@@ -57,4 +62,12 @@ def test_no_text_is_tiny_on_a_screen() -> None:
 
 
 def test_nothing_in_the_style_looks_like_a_template() -> None:
-    assert not re.search(r"\{[{%#]", STYLE)
+    assert not re.search(r"\{[{%#]", STYLE + CURVE)
+
+
+def test_a_chart_alone_has_the_light_colours_it_needs() -> None:
+    source = (TEMPLATES / "curve.svg").read_text("utf-8")
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", source))
+    assert colours.items() <= schemes()[0].items()
+    needed = set(re.findall(r"var\(--([a-z]+)\)", CURVE)) - {"tone", "sans"}
+    assert needed | {"paper", "right", "wrong", *curves._TONES} == set(colours)

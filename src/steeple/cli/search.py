@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -15,9 +16,12 @@ from steeple.cli.console import console, emit_json, show_table, sure
 
 if TYPE_CHECKING:
     from steeple.collection import Hits
+    from steeple.collection.explaining import Explanation
 
 __all__ = ["search"]
 
+_EXPLAINED = 3  # hits explained; who wants to know more asks hits[n].explain()
+_WHY_SIDE = 960  # pixels; the width of a picture in a page
 _HOW = {"retrieved": "", "sorted": "cyan", "inserted": "magenta"}  # origin -> colour
 
 
@@ -26,6 +30,13 @@ def search(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo to search for.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 20,
     rerank: options.Rerank = "default",
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Say why the first three were found; a page shows what matches in both photos.",
+        ),
+    ] = False,
     html: options.Html = None,
     open_: options.Open = False,
     json: options.Json = False,
@@ -35,13 +46,15 @@ def search(
 
     with Collection.open(collection) as places:
         hits = places.search(photo, k, rerank=rerank)
+        reasons = [hit.explain() for hit in hits[:_EXPLAINED]] if explain else []
     if json:
-        emit_json({"query": str(photo), **hits.to_dict()})
+        emit_json({"query": str(photo), **_as_dict(hits, reasons)})
     else:
-        _show(photo, hits)
+        _show(photo, hits, reasons)
+        _show_reasons(reasons, pictures=bool(html or open_))
     if html or open_:
         page = html or Path(tempfile.mkdtemp(prefix="steeple-")) / "search.html"
-        _write_page(photo, hits, page)
+        _write_page(photo, hits, reasons, page)
         if not json:
             console.print(f"page: {page}")
         if open_:
@@ -50,7 +63,22 @@ def search(
         raise typer.Exit(1)
 
 
-def _show(photo: Path, hits: Hits) -> None:
+def _as_dict(hits: Hits, reasons: Sequence[Explanation]) -> dict[str, Any]:
+    said = hits.to_dict()
+    for hit, reason in zip(said["hits"], reasons, strict=False):
+        hit["explanation"] = reason.to_dict()
+    return said
+
+
+def _inliers(hits: Hits, reasons: Sequence[Explanation]) -> list[int | None]:
+    """Of each hit: what the search found, or else what the explanation did."""
+    found = [hit.inliers for hit in hits]
+    for place, reason in enumerate(reasons):
+        found[place] = reason.inliers if found[place] is None else found[place]
+    return found
+
+
+def _show(photo: Path, hits: Hits, reasons: Sequence[Explanation]) -> None:
     answer = Text("no known landmark")
     if hits.landmark is not None:
         answer = Text.assemble((hits.landmark, "bold green"), f", {sure(hits.confidence)}")
@@ -59,20 +87,36 @@ def _show(photo: Path, hits: Hits) -> None:
     for name, justify in (("", "right"), ("image", "left"), ("similarity", "right")):
         table.add_column(name, justify=justify, overflow="fold")  # type: ignore[arg-type]
     table.add_column("landmark", overflow="fold")
+    inliers = _inliers(hits, reasons)
+    verified = bool(reasons) and any(number is not None for number in inliers)
+    if verified:
+        table.add_column("inliers", justify="right")
     table.add_column("how")
     for place, hit in enumerate(hits, start=1):
         landmark = Text("unknown", "dim") if hit.landmark is None else Text(hit.landmark)
         if hit.landmark is not None and hit.probability < 1:
             landmark.append(f" ({sure(hit.probability)})", "dim")
         how = Text("" if hit.origin == "retrieved" else hit.origin, _HOW[hit.origin])
-        table.add_row(str(place), hit.id, f"{hit.score:.3f}", landmark, how)
+        number = inliers[place - 1]
+        counted = [str("" if number is None else number)] if verified else []
+        table.add_row(str(place), hit.id, f"{hit.score:.3f}", landmark, *counted, how)
     show_table(table)
 
 
-def _write_page(photo: Path, hits: Hits, page: Path) -> None:
-    from steeple.report import Tile, write_contact_sheet
+def _show_reasons(reasons: Sequence[Explanation], *, pictures: bool) -> None:
+    for place, reason in enumerate(reasons, start=1):
+        console.print(Text.assemble("\n", (f"{place} {reason.id}", "bold")))
+        for sentence in reason.sentences():
+            console.print(f"  {sentence}")
+    if reasons and not pictures:
+        console.print("\nto see what matches, add --open, or --html PAGE", style="dim")
+
+
+def _write_page(photo: Path, hits: Hits, reasons: Sequence[Explanation], page: Path) -> None:
+    from steeple.report import Tile, show_matches, write_contact_sheet
 
     known = hits.landmark is not None
+    inliers = _inliers(hits, reasons)
     tiles = [
         Tile(
             photo=Path(hit.path),
@@ -83,6 +127,8 @@ def _write_page(photo: Path, hits: Hits, page: Path) -> None:
             landmark=hit.landmark,
             probability=hit.probability if known and hit.landmark == hits.landmark else None,
             moved=None if hit.rank is None else hit.rank - place,
+            inliers=inliers[place],
+            why=show_matches(reasons[place], side=_WHY_SIDE) if place < len(reasons) else None,
         )
         for place, hit in enumerate(hits)
     ]

@@ -11,7 +11,8 @@ from time import perf_counter
 from steeple.collection import Collection, Hits
 from steeple.demo.city import City, build_city
 from steeple.errors import InputError, StorageError
-from steeple.evaluation.protocol import Evaluation, Run, evaluate_gldv2
+from steeple.evaluation.protocol import evaluate_gldv2
+from steeple.evaluation.results import Evaluation, Run
 from steeple.progress import Progress, silent
 from steeple.report import write_evaluation_report
 from steeple.report.comparison import evaluation_report

@@ -6,17 +6,36 @@ embedded as small JPEGs, each of them once. It opens from a disk, from an e-mail
 
 from __future__ import annotations
 
-from steeple.report.model import EvaluationReport, Mark, Origin, Row, Sample, Table, Tile
-from steeple.report.pages import write_contact_sheet, write_evaluation_report
+from steeple.report.matches import show_matches
+from steeple.report.model import (
+    Curve,
+    EvaluationReport,
+    Guide,
+    Line,
+    Mark,
+    Origin,
+    Row,
+    Sample,
+    Table,
+    Tile,
+    Why,
+)
+from steeple.report.pages import write_contact_sheet, write_curve, write_evaluation_report
 
 __all__ = [
+    "Curve",
     "EvaluationReport",
+    "Guide",
+    "Line",
     "Mark",
     "Origin",
     "Row",
     "Sample",
     "Table",
     "Tile",
+    "Why",
+    "show_matches",
     "write_contact_sheet",
+    "write_curve",
     "write_evaluation_report",
 ]

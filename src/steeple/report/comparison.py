@@ -2,32 +2,70 @@
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from steeple.collection.explaining import Explainer
+from steeple.collection.hits import Hit, Recognition
 from steeple.datasets.gldv2 import GldV2
+from steeple.errors import ImageError
 from steeple.evaluation.metrics import mean_average_precision
-from steeple.evaluation.protocol import Evaluation, Run
-from steeple.report.model import EvaluationReport, Mark, Row, Sample, Table, Tile
+from steeple.evaluation.results import Evaluation, Run
+from steeple.geometry.base import Extractor
+from steeple.images import read_image
+from steeple.report.matches import show_matches
+from steeple.report.model import (
+    Curve,
+    EvaluationReport,
+    Guide,
+    Line,
+    Mark,
+    Row,
+    Sample,
+    Table,
+    Tile,
+    Why,
+)
 from steeple.retrieval.origins import origins
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.types import PAD, UNVOTED, Ids
 
 __all__ = ["evaluation_report"]
 
+_LOG = logging.getLogger(__name__)
 _TILES = 10  # photos shown of a ranking
+_WHY_SIDE = 720  # pixels; a picture of both photos, some 50 kB
 _BASE, _BEST = "knn", "default"
 
 _RETRIEVAL_NOTE = (
     "mAP@100 in percent by the GLD-v2 rules, over the queries that have something to find. "
     "knn: similarity alone; aqe: alpha query expansion; sort and two-stage: the steps as "
-    "published; default: the steps where the votes are likely to be right."
+    "published; spatial: similarity and inliers; default: what a search does."
 )
 _RECOGNITION_NOTE = (
     "GAP in percent over all queries, those without a landmark included. votes: the published "
-    "soft vote and its score; default: the same vote with its calibrated probability."
+    "soft vote and its score; inliers: the paper's recognition, votes and inliers together, and "
+    "the same with its rule for distractors; default: what a search answers, and its probability."
+)
+
+_REJECTION_NOTE = (
+    "How sure must an answer be to be given? The further to the right, the more is asked for: "
+    "fewer queries are named wrongly, and fewer rightly as well. It is best where the first line "
+    "is still high and the others are low already. Named rightly and wrongly are shares of the "
+    "queries that show a known landmark; the rest of them, up to 100, got no answer. Of the other "
+    "queries, which show none, every one that is named is a false alarm. A search gives answers "
+    f"that are surer than {LIKELY:g}: the thin upright line."
 )
 
 
 def evaluation_report(
-    evaluation: Evaluation, run: Run, *, title: str, subtitle: str, samples: int = 12
+    evaluation: Evaluation,
+    run: Run,
+    *,
+    title: str,
+    subtitle: str,
+    samples: int = 12,
 ) -> EvaluationReport:
     """Puts figures and sample queries together.
 
@@ -36,7 +74,8 @@ def evaluation_report(
         run: what was found; needs the rankings ``knn`` and ``default`` to show samples.
         title: the heading.
         subtitle: the line below it.
-        samples: how many queries to show.
+        samples: how many queries to show; both photos of a query and its first hit are read again
+            to draw what matches.
     """
     sizes = evaluation.sizes
     facts = (
@@ -48,8 +87,9 @@ def evaluation_report(
     )
     shown: tuple[Sample, ...] = ()
     if {_BASE, _BEST} <= set(run.rankings):
-        shown = tuple(_sample(run, query) for query in _choose(run, samples))
-    return EvaluationReport(title, subtitle, facts, _tables(evaluation), shown)
+        shown = tuple(_sample(run, query, run.extractor) for query in _choose(run, samples))
+    curves = _curves(evaluation, run)
+    return EvaluationReport(title, subtitle, facts, _tables(evaluation), shown, curves)
 
 
 def _tables(evaluation: Evaluation) -> tuple[Table, ...]:
@@ -66,6 +106,34 @@ def _tables(evaluation: Evaluation) -> tuple[Table, ...]:
             keys,
             rows(evaluation.recognition, ("public", "private", "gap")),
             _RECOGNITION_NOTE,
+        ),
+    )
+
+
+def _curves(evaluation: Evaluation, run: Run) -> tuple[Curve, ...]:
+    """The rejection curve; a line that would be a share of no queries at all is left out."""
+    points = evaluation.rejection
+    if not points:
+        return ()
+    usage = run.dataset.recognition_usage
+    solution = run.dataset.recognition_solution
+    known = [bool(shown) for query, shown in solution.items() if usage[query] != "Ignored"]
+    lines: list[Line] = []
+    if any(known):
+        right = tuple((point.threshold, 100 * point.right) for point in points)
+        wrong = tuple((point.threshold, 100 * point.wrong) for point in points)
+        lines += [Line("named rightly", right, "right"), Line("named wrongly", wrong, "wrong")]
+    if not all(known):
+        alarms = tuple((point.threshold, 100 * point.false_alarms) for point in points)
+        lines.append(Line("named though no landmark is shown", alarms))
+    return (
+        Curve(
+            "Naming or keeping silent",
+            "confidence asked for",
+            "percent of queries",
+            tuple(lines),
+            _REJECTION_NOTE,
+            Guide(LIKELY, f"search names above {LIKELY:g}"),
         ),
     )
 
@@ -87,29 +155,60 @@ def _choose(run: Run, count: int) -> list[int]:
     return list(dict.fromkeys(chosen))[:count]
 
 
-def _sample(run: Run, place: int) -> Sample:
+def _sample(run: Run, place: int, extractor: Extractor | None) -> Sample:
     query = run.queries[place]
+    photo = run.dataset.photo("test", query)
     believed = bool(run.beliefs.scores[place] > LIKELY) and run.beliefs.labels[place] != UNVOTED
     truth = _shown(run, place)
+    rows = tuple(
+        Row(
+            name,
+            _tiles(run, place, name),
+            100 * _precision(run, place, name)
+            if run.dataset.retrieval_solution.get(query)
+            else None,
+        )
+        for name in (_BASE, _BEST)
+    )
+    answer = _readable(run.dataset, run.names[int(run.beliefs.labels[place])]) if believed else None
+    confidence = float(run.beliefs.scores[place])
+    first = rows[-1].tiles[:1]
+    why = _why(photo, Recognition(answer, confidence), first[0], extractor) if first else None
     return Sample(
-        photo=run.dataset.photo("test", query),
+        photo=photo,
         id=query,
         truth=_readable(run.dataset, truth) if truth else None,
-        answer=_readable(run.dataset, run.names[int(run.beliefs.labels[place])])
-        if believed
-        else None,
-        confidence=float(run.beliefs.scores[place]),
-        rows=tuple(
-            Row(
-                name,
-                _tiles(run, place, name),
-                100 * _precision(run, place, name)
-                if run.dataset.retrieval_solution.get(query)
-                else None,
-            )
-            for name in (_BASE, _BEST)
-        ),
+        answer=answer,
+        confidence=confidence,
+        rows=rows,
+        why=why,
     )
+
+
+def _why(query: Path, shows: Recognition, tile: Tile, extractor: Extractor | None) -> Why | None:
+    """What the query and a hit have in common; None where a photo cannot be read."""
+    if extractor is None:
+        return None
+    hit = Hit(
+        tile.id,
+        tile.score,
+        tile.origin,
+        tile.landmark,
+        tile.probability or 0.0,
+        None,
+        str(tile.photo),
+    )
+    try:
+        a, b = (
+            extractor(read_image(photo, max_side=extractor.max_side))
+            for photo in (query, tile.photo)
+        )
+    except ImageError as error:
+        _LOG.warning("the first hit of %s is shown without matches: %s", query, error)
+        return None
+    explain = Explainer(query, a, lambda _: b, shows, extractor.max_side)
+    # The page has the numbers and the landmarks already.
+    return replace(show_matches(explain(0, hit), side=_WHY_SIDE), sentences=())
 
 
 def _tiles(run: Run, place: int, method: str) -> tuple[Tile, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ __all__ = [
     "Change",
     "average_precision_gain",
     "change",
+    "digits_for",
     "format_number",
     "format_signed",
     "table_cells",
@@ -43,6 +45,12 @@ def format_number(value: float | None, digits: int) -> str:
     return f"{value:z,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def digits_for(values: Sequence[float]) -> int:
+    """Return how many decimals finite figures beside each other get: some four digits in all."""
+    size = max((abs(value) for value in values), default=0.0)
+    return next((d for limit, d in ((1, 3), (10, 2), (1000, 1)) if size <= limit), 0)
+
+
 def format_signed(value: float, digits: int) -> str:
     """Write a difference with its sign; one that rounds to zero has none."""
     if round(value, digits) == 0:
@@ -63,8 +71,7 @@ def _column(values: list[float | None]) -> list[Cell]:
     """Format one column; the best is what reads as the largest, unless all read the same."""
     known = [value for value in values if value is not None and math.isfinite(value)]
     top = max(known, default=0.0)
-    size = max((abs(value) for value in known), default=0.0)
-    digits = next((d for limit, d in ((1, 3), (10, 2), (1000, 1)) if size <= limit), 0)
+    digits = digits_for(known)
     texts = [format_number(value, digits) for value in values]
     contested = len({text for text in texts if text != _NOT_MEASURED}) > 1
     leader = format_number(top, digits)

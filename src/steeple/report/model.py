@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from steeple.errors import InputError
 from steeple.retrieval.origins import Origin
 
-__all__ = ["EvaluationReport", "Mark", "Origin", "Row", "Sample", "Table", "Tile"]
+__all__ = [
+    "Curve",
+    "EvaluationReport",
+    "Guide",
+    "Line",
+    "Mark",
+    "Origin",
+    "Row",
+    "Sample",
+    "Table",
+    "Tile",
+    "Why",
+]
 
 Mark = Literal["right", "wrong", "unknown"]
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a hit was found.
+
+    Attributes:
+        summary: What matches, in a sentence.
+        sentences: The rest there is to say.
+        picture: JPEG of both photos with lines between what matches; None where there is none.
+        size: Width and height of the picture, in pixels; (0, 0) where there is none.
+        alt: The picture in words.
+    """
+
+    summary: str
+    sentences: tuple[str, ...]
+    picture: bytes | None
+    size: tuple[int, int]
+    alt: str
 
 
 @dataclass(frozen=True)
@@ -29,6 +62,9 @@ class Tile:
         probability: That the hit shows what the query shows, 0 to 1, or None.
         moved: Places gained against the k-NN row (negative: lost), or None where it has no place
             there; not shown for an inserted hit.
+        inliers: Local features that match those of the query in one geometry, or None where
+            nothing was verified.
+        why: Why it was found, or None where nobody asked.
     """
 
     photo: Path
@@ -39,6 +75,8 @@ class Tile:
     landmark: str | None
     probability: float | None
     moved: int | None = None
+    inliers: int | None = None
+    why: Why | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +106,7 @@ class Sample:
         confidence: The answer's confidence, on the recognizer's own scale, or None.
         rows: The rankings to compare. The first is the base line, usually k-NN; the last is the
             one that decides whether the query improved.
+        why: Why the first hit of the last ranking was found, or None.
     """
 
     photo: Path
@@ -76,6 +115,7 @@ class Sample:
     answer: str | None
     confidence: float | None
     rows: tuple[Row, ...]
+    why: Why | None = None
 
 
 @dataclass(frozen=True)
@@ -107,6 +147,72 @@ class Table:
 
 
 @dataclass(frozen=True)
+class Line:
+    """One line of a chart.
+
+    Attributes:
+        name: What it shows, in a few words; they stand beside it.
+        points: (x, y), the xs ascending.
+        mark: Gives the line the colour of what is right or wrong; None takes the next of those
+            that mean nothing.
+
+    Raises:
+        InputError: There is no point, one is not finite, or the xs do not ascend.
+    """
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    mark: Mark | None = None
+
+    def __post_init__(self) -> None:
+        if not self.points or not all(math.isfinite(v) for point in self.points for v in point):
+            raise InputError(
+                f"line {self.name!r} needs one point or more, all of them finite numbers; "
+                "leave out what was not measured"
+            )
+        if any(a >= b for (a, _), (b, _) in pairwise(self.points)):
+            raise InputError(f"line {self.name!r}: the xs must ascend; sort them, each once")
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A thin vertical line through a chart: where it stands, and what is there."""
+
+    x: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A line chart.
+
+    Attributes:
+        title: The heading.
+        x_label: What runs to the right, with its unit.
+        y_label: What runs upwards, with its unit.
+        lines: One to six.
+        note: How to read it, in a sentence or two.
+        guide: A value of x to point at, or None.
+
+    Raises:
+        InputError: There are no lines, or more than six.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+    note: str
+    guide: Guide | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.lines) <= 6:
+            raise InputError(
+                f"chart {self.title!r} has {len(self.lines)} lines; one to six can be told apart"
+            )
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """Everything on an evaluation page, from top to bottom.
 
@@ -116,6 +222,7 @@ class EvaluationReport:
         facts: Short label and value pairs, for example ``("training photos", "154")``.
         tables: The figures.
         samples: The queries to look at.
+        curves: Charts, beneath the tables.
     """
 
     title: str
@@ -123,3 +230,4 @@ class EvaluationReport:
     facts: tuple[tuple[str, str], ...]
     tables: tuple[Table, ...]
     samples: tuple[Sample, ...]
+    curves: tuple[Curve, ...] = ()

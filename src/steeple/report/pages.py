@@ -1,4 +1,4 @@
-"""The two pages: the evaluation report and the contact sheet of one search."""
+"""The two pages, the evaluation report and the contact sheet of one search; and a chart alone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from steeple.report import figures
-from steeple.report.model import EvaluationReport, Origin, Tile
+from steeple.report import curves, figures
+from steeple.report.model import Curve, EvaluationReport, Origin, Tile
 from steeple.report.photos import embed_photos
 from steeple.report.storage import write_whole
 
-__all__ = ["write_contact_sheet", "write_evaluation_report"]
+__all__ = ["write_contact_sheet", "write_curve", "write_evaluation_report"]
 
 _ROW_SIDE = 152
 """Pixels; a tile is about 100 CSS pixels wide, ten to a row."""
@@ -97,6 +97,24 @@ def write_contact_sheet(
     return write_whole(page, out)
 
 
+def write_curve(curve: Curve, out: Path) -> Path:
+    """Write one chart as a self-contained SVG file, in the report's light colours.
+
+    The same chart gives the same bytes.
+
+    Args:
+        curve: What to draw.
+        out: The file to write; an older one is replaced.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        StorageError: The file cannot be written.
+    """
+    return write_whole(_environment().get_template("curve.svg").render(curve=curve), out)
+
+
 def _sides(queries: Iterable[Path], hits: Iterable[Tile], *, hit_side: int) -> dict[Path, int]:
     """Return the long side to embed by path; a photo in both roles gets the larger one."""
     sides = dict.fromkeys(queries, _QUERY_SIDE)
@@ -106,21 +124,35 @@ def _sides(queries: Iterable[Path], hits: Iterable[Tile], *, hit_side: int) -> d
 
 
 def _render(template: str, **content: object) -> str:
-    """Fill a template; everything that is not markup of ours is escaped."""
+    """Fill a template of a page."""
+    environment = _environment()
+    script = environment.get_template("samples.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return environment.get_template(template).render(script_digest=digest, **content)
+
+
+def _environment() -> Environment:
+    """Return what fills templates; everything that is not markup of ours is escaped."""
     environment = Environment(
         loader=PackageLoader("steeple.report"),
-        autoescape=select_autoescape(),
+        autoescape=select_autoescape(("html", "svg")),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(number=figures.format_number, signed=figures.format_signed)
+    environment.filters.update(
+        base64=lambda data: base64.b64encode(data).decode("ascii"),
+        number=figures.format_number,
+        signed=figures.format_signed,
+    )
     environment.globals.update(
+        curve_cells=curves.curve_cells,
+        describe=curves.describe,
         gain=figures.average_precision_gain,
+        lay_out=curves.lay_out,
+        sizes={"wide": curves.WIDE, "narrow": curves.NARROW},
         table_cells=figures.table_cells,
         trend=figures.trend,
         verdict=figures.verdict,
     )
-    script = environment.get_template("samples.js").render()
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    return environment.get_template(template).render(script_digest=digest, **content)
+    return environment
