@@ -11,6 +11,11 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failure.
+settings.register_profile("steeple", deadline=None)
+settings.load_profile("steeple")
 
 
 @pytest.fixture(scope="session")

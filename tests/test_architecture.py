@@ -20,11 +20,16 @@ FLOORS = (
     "errors",
     "progress",
     "threads",
+    "processes",
+    "extras",
     "images",
+    "networks",
+    "geometry",
     "embedding",
     "retrieval",
     "datasets",
     "collection",
+    "cleaning",
     "evaluation",
     "report",
     "demo",
@@ -113,7 +118,10 @@ def test_retrieval_knows_no_file_and_no_image(path):
 
 
 def test_import_brings_no_extra_and_no_service():
-    heavy = ("torch", "timm", "fastapi", "uvicorn", "ray", "pymilvus", "pillow_heif", "typer")
+    heavy = (
+        *("torch", "timm", "kornia", "pillow_heif", "typer"),
+        *("fastapi", "uvicorn", "ray", "pymilvus"),
+    )
     code = f"import steeple, sys; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("[]\n", "")

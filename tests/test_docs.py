@@ -21,14 +21,17 @@ SETTINGS = (
     "format",
     "generation",
     "next_row",
+    "next_byte",
     "embedder",
     "embedder_folder",
     "dimension",
+    "local_features",
     "seed",
-    "vote_neighbours",
     "calibration",
     "training_size",
     "uncalibrated_changes",
+    "judge",
+    "unjudged_changes",
     "cohort",
 )
 

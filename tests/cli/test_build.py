@@ -59,6 +59,60 @@ def test_builds_and_says_so(steeple, city, tmp_path):
         assert len(places) == city.train + city.index
 
 
+class TestLocalFeatures:
+    @pytest.fixture
+    def folder(self, photos, tmp_path):
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        for number, photo in enumerate(photos[:3]):
+            shutil.copy(photo, folder / f"{number}.jpg")
+        return folder
+
+    def test_by_default(self, steeple, folder, tmp_path):
+        ran = steeple("build", folder, "--out", tmp_path / "p", "--workers", 1)
+        with Collection.open(tmp_path / "p") as places:
+            kept = places.statistics()["local_features"]
+        assert kept["kind"] == "sift"
+        assert kept["most"] == 1000
+        assert kept["per_photo"] > 20
+        assert kept["bytes_per_photo"] == 134 * kept["per_photo"]
+        said = f"{kept['per_photo']:,.0f} (sift) a photo, {kept['bytes_per_photo'] / 1024:,.0f} KiB"
+        assert f"local features: {said}" in ran.out
+
+    def test_fewer(self, steeple, folder, tmp_path):
+        words = ("--local-features", "sift", "--features-per-photo", 20, "--workers", 1)
+        assert steeple("build", folder, "--out", tmp_path / "p", *words).code == 0
+        with Collection.open(tmp_path / "p") as places:
+            assert places.statistics()["local_features"]["per_photo"] == 20
+
+    def test_none(self, steeple, folder, tmp_path):
+        words = ("--no-local-features", "--workers", 1)
+        ran = steeple("build", folder, "--out", tmp_path / "p", *words)
+        assert ran.code == 0
+        assert "local features" not in ran.out
+        assert not (tmp_path / "p" / "features").exists()
+        with Collection.open(tmp_path / "p") as places:
+            assert places.extractor is None
+
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            (("--local-features", "sift", "--no-local-features"), "exclude each other"),
+            (("--local-features", "magic"), "no local features are called 'magic'"),
+            (("--local-features", "delf"), "make one with: steeple delf"),
+        ],
+    )
+    def test_what_cannot_be(self, steeple, folder, tmp_path, words, said):
+        steeple("build", folder, "--out", tmp_path / "p", *words).refused(2, said)
+        assert not (tmp_path / "p").exists()
+
+    @pytest.mark.parametrize("number", [0, 1001])
+    def test_too_few_or_too_many(self, steeple, folder, tmp_path, number):
+        ran = steeple("build", folder, "--out", tmp_path / "p", "--features-per-photo", number)
+        ran.refused(2, "--features-per-photo", "than or equal to 1")
+        assert not (tmp_path / "p").exists()
+
+
 def test_json_is_the_report(steeple, photos, tmp_path):
     folder = tmp_path / "photos"
     folder.mkdir()

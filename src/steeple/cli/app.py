@@ -13,7 +13,9 @@ import typer
 
 from steeple.cli.add import add
 from steeple.cli.build import build
+from steeple.cli.clean import clean
 from steeple.cli.console import console, errors
+from steeple.cli.delf import delf
 from steeple.cli.demo import demo
 from steeple.cli.doctor import doctor
 from steeple.cli.evaluate import evaluate
@@ -32,7 +34,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (demo, build, add, remove, search, recognize, evaluate, doctor):
+for verb in (demo, build, add, remove, search, recognize, evaluate, clean, delf, doctor):
     app.command()(verb)
 
 
