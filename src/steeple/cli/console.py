@@ -47,6 +47,7 @@ _STAGES = {
     "match": "verifying queries",
     "attention": "learning attention",
     "reduction": "learning the reduction",
+    "clean": "verifying labels",
     "render": "rendering the city",
     "database": "checking the database",
     "descriptors": "checking descriptors",

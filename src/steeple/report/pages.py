@@ -14,7 +14,7 @@ from steeple.report.model import Curve, EvaluationReport, Origin, Tile
 from steeple.report.photos import embed_photos
 from steeple.report.storage import write_whole
 
-__all__ = ["write_contact_sheet", "write_curve", "write_evaluation_report"]
+__all__ = ["render", "write_contact_sheet", "write_curve", "write_evaluation_report"]
 
 _ROW_SIDE = 152
 """Pixels; a tile is about 100 CSS pixels wide, ten to a row."""
@@ -47,7 +47,7 @@ def write_evaluation_report(report: EvaluationReport, out: Path) -> Path:
     album = embed_photos(
         _sides((sample.photo for sample in report.samples), hits, hit_side=_ROW_SIDE)
     )
-    page = _render(
+    page = render(
         "evaluation.html",
         title=report.title,
         album=album,
@@ -84,7 +84,7 @@ def write_contact_sheet(
     """
     album = embed_photos(_sides([query], tiles, hit_side=_GRID_SIDE))
     counts = [(origin, sum(tile.origin == origin for tile in tiles)) for origin in _ORIGINS]
-    page = _render(
+    page = render(
         "contact.html",
         title=title,
         album=album,
@@ -123,7 +123,7 @@ def _sides(queries: Iterable[Path], hits: Iterable[Tile], *, hit_side: int) -> d
     return sides
 
 
-def _render(template: str, **content: object) -> str:
+def render(template: str, **content: object) -> str:
     """Fill a template of a page."""
     environment = _environment()
     script = environment.get_template("samples.js").render()
