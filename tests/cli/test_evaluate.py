@@ -69,11 +69,23 @@ def test_methods_can_be_chosen(steeple, city, kept):
     assert list(ran.json["retrieval"]) == ["sort", "aqe"]
 
 
+def test_without_local_features(steeple, city):
+    ran = steeple("evaluate", city.root, "--no-local-features", "--json", "--workers", 1)
+    assert list(ran.json["retrieval"]) == [name for name in METHODS if name != "spatial"]
+    assert list(ran.json["recognition"]) == ["votes", "default"]
+
+
 def test_refuses_what_it_cannot_use(steeple, city, photos, tmp_path):
     steeple("evaluate", tmp_path / "gone").refused(2, "gone", "GLD-v2")
     steeple("evaluate", photos[0].parent).refused(2, "GLD-v2 layout", "train.csv")
     steeple("evaluate", city.root, "--methods", "knn,nix").refused(2, "nix", "two-stage")
     steeple("evaluate", city.root, "--methods", "").refused(2, "re-ranker")
+    steeple("evaluate", city.root, "--no-local-features", "--methods", "spatial").refused(
+        2, "local features", "--no-local-features"
+    )
+    steeple("evaluate", city.root, "--no-local-features", "--local-features", "sift").refused(
+        2, "exclude each other"
+    )
     root = tmp_path / "unsolved"
     (root / "index").mkdir(parents=True)
     shutil.copy(city.root / "index.csv", root)

@@ -10,7 +10,6 @@ import typer
 from steeple.cli import options
 from steeple.cli.adding import report_json, show_report
 from steeple.cli.console import command, console, emit_json, shown_progress
-from steeple.errors import InputError
 
 __all__ = ["build"]
 
@@ -36,8 +35,7 @@ def build(
     """
     from steeple.collection import Collection
 
-    if no_local_features and local_features is not None:
-        raise InputError("--local-features and --no-local-features exclude each other; give one")
+    kept = options.chosen_local_features(local_features, no_local_features)
     with shown_progress() as progress:
         places, report = Collection.build(
             photos,
@@ -46,7 +44,7 @@ def build(
             skip_missing=skip_missing,
             prefix=prefix,
             embedder=embedder,
-            local_features=None if no_local_features else local_features or "sift",
+            local_features=kept,
             features_per_photo=features_per_photo,
             seed=seed,
             workers=workers,

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from steeple.errors import InputError
+
 __all__ = [
     "CollectionArgument",
     "Embedder",
@@ -23,6 +25,7 @@ __all__ = [
     "SkipMissing",
     "Source",
     "Workers",
+    "chosen_local_features",
 ]
 
 CollectionArgument = Annotated[
@@ -87,3 +90,14 @@ Html = Annotated[
     Path | None, typer.Option("--html", help="Write a page with the photos to this file.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
+
+
+def chosen_local_features(kind: str | None, none: bool) -> str | None:
+    """What ``--local-features`` and ``--no-local-features`` mean together.
+
+    Raises:
+        InputError: if both are given.
+    """
+    if none and kind is not None:
+        raise InputError("--local-features and --no-local-features exclude each other; give one")
+    return None if none else kind or "sift"

@@ -22,7 +22,7 @@ class Hit:
     Args:
         id: the image.
         score: inner product with the query.
-        origin: ``retrieved``, ``sorted`` (moved ahead by the sort-step) or ``inserted``.
+        origin: ``retrieved``, ``sorted`` (moved ahead by the re-ranker) or ``inserted``.
         landmark: what it shows: the given landmark or else the voted one; None if neither is
             known well enough.
         probability: how likely that landmark is right, 0..1; 1 if it was given.

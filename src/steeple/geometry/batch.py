@@ -64,7 +64,7 @@ def verify_pairs(
         Inliers and surprises in the order of the pairs, the same for any number of workers.
 
     Raises:
-        InputError: if two images have features of different kinds.
+        InputError: if the descriptors of two images differ in length.
         MachineError: if a worker process is killed.
     """
     inliers = np.zeros(len(pairs), dtype=np.int32)

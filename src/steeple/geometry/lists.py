@@ -45,7 +45,7 @@ def verify_lists(
         Per image (n,) inliers and surprises, in order, the same for any number of workers.
 
     Raises:
-        InputError: if two images have features of different kinds.
+        InputError: if the descriptors of two images differ in length.
         MachineError: if a worker process is killed.
     """
     work = partial(_verify_lists, source=source, verifier=verifier or Verifier())

@@ -34,8 +34,8 @@ class Context:
         index_votes: N votes.
         query_beliefs: Q votes whose scores are probabilities: what each query most likely shows.
         index_beliefs: N such votes; an image whose landmark was given has probability 1.
-        evidence: (Q,) float32, the similarity of each query to the nearest training image that
-            cast its vote; -inf where nobody voted.
+        evidence: (Q,) float32, the similarity of each query to the nearest training image, of
+            those that were asked, that shows the landmark voted for; -inf where nobody voted.
         recognitions: Q votes, the paper's recognition: similarity and inliers of the nearest
             training images.
         verify: verifies queries against index images by their local features.
