@@ -21,7 +21,7 @@ def demo(
     ] = Path("steeple-demo"),
     photos: Annotated[
         int, typer.Option("--photos", min=10, help="How many photos to render.")
-    ] = 600,
+    ] = 400,
     seed: options.Seed = 0,
     workers: options.Workers = None,
     open_: options.Open = False,

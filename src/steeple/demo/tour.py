@@ -48,7 +48,7 @@ class Tour:
 def take_tour(
     out: Path,
     *,
-    photos: int = 600,
+    photos: int = 400,
     seed: int = 0,
     workers: int | None = None,
     progress: Progress = silent,
