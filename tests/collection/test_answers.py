@@ -156,6 +156,12 @@ def test_queries_that_do_not_fit(places: Collection) -> None:
                 places.search_descriptors(mix(x=1)[None], k, rerank=rerank)
 
 
+@pytest.mark.parametrize("rerank", ["knn", "default", "aqe", "two-stage"])
+def test_more_than_there_are_costs_nothing(places: Collection, rerank: str) -> None:
+    hits = places.search_descriptors(mix(x=1)[None], 1 << 40, rerank=rerank)[0]
+    assert sorted(hit.id for hit in hits) == sorted(image.id for image in places)
+
+
 @pytest.mark.parametrize("rerank", ["spatial", "inliers", "fusion", "spatial,two-stage"])
 def test_what_verifies_needs_local_features(places: Collection, rerank: str) -> None:
     with pytest.raises(InputError, match=r"local features.*--no-local-features"):

@@ -74,10 +74,31 @@ class TestCreate:
         store.close()
         assert sorted(p.name for p in tmp_path.iterdir()) == ["model", "places"]
 
-    def test_a_copy_that_fails_leaves_no_collection(self, tmp_path: Path) -> None:
+    def test_inside_what_is_copied(self, tmp_path: Path) -> None:
+        (tmp_path / "weights").write_bytes(b"w")
+        store = LocalStore.create(tmp_path / "places", SETTINGS, {"extractor": tmp_path})
+        assert [path.name for path in (store.folder / "extractor").iterdir()] == ["weights"]
+        store.close()
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["places", "weights"]
+
+    def test_a_copy_that_fails_leaves_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="cannot write to"):
             LocalStore.create(tmp_path / "places", SETTINGS, {"extractor": tmp_path / "none"})
-        assert not (tmp_path / "places").exists()
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_disk_that_fills_up_while_copying(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        (tmp_path / "model").mkdir()
+        for name in ("header", "weights"):
+            (tmp_path / "model" / name).write_bytes(b"w")
+        monkeypatch.setattr("shutil.copyfile", full)
+        with pytest.raises(StorageError, match="places: the disk is full; "):
+            LocalStore.create(tmp_path / "places", SETTINGS, {"extractor": tmp_path / "model"})
+        assert [p.name for p in tmp_path.iterdir()] == ["model"]
 
     def test_where_it_cannot_be(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()

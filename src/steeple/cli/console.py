@@ -43,6 +43,7 @@ _STAGES = {
     "embed": "describing photos",
     "vote": "voting",
     "verify": "verifying voters",
+    "judge": "learning whom to believe",
     "queries": "describing queries",
     "match": "verifying queries",
     "attention": "learning attention",

@@ -60,7 +60,7 @@ def answer(store: LocalStore, view: View, asked: Question, k: int, reranker: Cha
     if k < 1:
         raise InputError(f"k is {k}; at least one image must be asked for")
     context = view.context(asked.descriptors, asked.features)
-    neighbours, ranking = _rank(view, context, k, reranker)
+    neighbours, ranking = _rank(view, context, min(k, max(1, len(view))), reranker)
     beliefs = context.need("query_beliefs")
     shown = likely(beliefs, LIKELY)
     found = np.unique(ranking.ids[ranking.ids != PAD])

@@ -10,6 +10,7 @@ voters in one pass.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ def refresh_beliefs(
     _verify_voters(store, columns, features, workers, progress)
     with store.snapshot() as columns:
         voters = Voters.load(store.connection)
-        judge, settings = _judge(store, columns, features, seed=seed, workers=workers)
+        judge, settings = _judge(
+            store, columns, features, seed=seed, workers=workers, progress=progress
+        )
         votes = _count(columns, voters, judge)
         old = columns.verified
         changed = np.flatnonzero((votes.labels != old.labels) | (votes.scores != old.scores))
@@ -151,6 +154,7 @@ def _judge(
     *,
     seed: int,
     workers: int | None,
+    progress: Progress,
 ) -> tuple[Judge, dict[str, Any]]:
     """The judge that the labels of now deserve, and what to store where it is a new one."""
     stored = store.setting("judge")
@@ -164,7 +168,12 @@ def _judge(
     size = min(_SAMPLE, len(training))
     sample = np.sort(random.choice(len(training), size, replace=False))
     places = training[sample]
-    verifier = ListVerifier([features[int(p)] for p in places], features, workers=workers)
+    verifier = ListVerifier(
+        [features[int(place)] for place in places],
+        features,
+        workers=workers,
+        progress=partial(progress, "judge"),
+    )
 
     def verify(candidates: Ids) -> Floats:
         named = np.where(candidates == PAD, PAD, training[candidates])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -321,7 +322,9 @@ class Collection:
         def name(described: Described) -> list[Recognition]:
             asked = Question(described.descriptors, described.features)
             with self.view() as view:
-                return name_photos(self._store, view, asked, workers=workers)
+                return name_photos(
+                    self._store, view, asked, workers=workers, progress=partial(progress, "match")
+                )
 
         answers, failed = name_files(
             paths, name, self._fitted(), self.extractor, workers=workers, progress=progress
@@ -350,8 +353,7 @@ class Collection:
     def embed(self, photos: Sequence[PhotoLike]) -> Floats:
         """Describes photos as this collection does: (n, D) float32, L2-normalised.
 
-        Raises:
-            SteepleError: what `describe` raises.
+        Raises what `describe` raises.
         """
         return describe_photos(photos, self._fitted(), None).descriptors
 

@@ -84,6 +84,11 @@ def stored_extractor(store: LocalStore) -> Strongest | None:
     if kept["folder"] is None:
         return Strongest(create_extractor(kept["kind"]), kept["per_photo"])
     folder = (store.folder / kept["folder"]).resolve()
+    if not folder.is_dir():
+        raise CollectionError(
+            f"{folder}, the model of local features, is gone; put it back, or build the collection "
+            "again"
+        )
     try:
         return Strongest(create_extractor(str(folder)), kept["per_photo"])
     except InputError as error:

@@ -8,6 +8,7 @@ are written with ordinary writes, because a full disk then is an error and not a
 from __future__ import annotations
 
 import os
+import shutil
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,15 @@ from steeple.errors import CollectionError
 from steeple.retrieval.neighbors import Block
 from steeple.retrieval.types import Floats, Ids
 
-__all__ = ["ROWS", "Segments", "checksum", "sync_folder", "sync_tree", "write_synced"]
+__all__ = [
+    "ROWS",
+    "Segments",
+    "checksum",
+    "copy_tree",
+    "sync_folder",
+    "sync_tree",
+    "write_synced",
+]
 
 ROWS = 1 << 16
 """Rows a file holds: 128 MiB at 512 dimensions."""
@@ -50,6 +59,28 @@ def sync_tree(folder: Path) -> None:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
     sync_folder(folder)
+
+
+def copy_tree(origin: Path, to: Path, *, without: Path) -> None:
+    """Copies a folder, with everything that is in it, and has the copy on the disk.
+
+    Args:
+        origin: the folder.
+        to: its copy; its parent is there.
+        without: a folder, resolved, that is left out: the copy itself may lie in what is copied.
+
+    Raises:
+        OSError: the first that comes up; `shutil.copytree` would go on and make a list of them.
+    """
+    to.mkdir()
+    for path in sorted(origin.iterdir()):
+        if path.resolve() == without:
+            continue
+        if path.is_dir():
+            copy_tree(path, to / path.name, without=without)
+        else:
+            shutil.copyfile(path, to / path.name)
+    sync_tree(to)
 
 
 def write_synced(path: Path, offset: int, data: bytes) -> None:

@@ -22,7 +22,7 @@ from steeple.collection.schema import (
     get_setting,
     put_setting,
 )
-from steeple.collection.segments import Segments, checksum, sync_folder, sync_tree
+from steeple.collection.segments import Segments, checksum, copy_tree, sync_folder
 from steeple.errors import CollectionError, SteepleError, StorageError
 from steeple.geometry.features import Features
 from steeple.retrieval.types import Floats, Ids
@@ -121,18 +121,19 @@ class LocalStore:
         beside = place.with_name(f".{place.name}.new")
         with storage_errors(folder):
             shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir(parents=True)
-            for name, origin in (copies or {}).items():
-                shutil.copytree(origin, beside / name)
-                sync_tree(beside / name)
-            first = {"generation": 0, "next_row": 0, "next_byte": 0, "local_features": None}
-            create_tables(beside / DATABASE, first | settings)
-            if folder.exists():  # and may be where somebody stands, so it stays the same folder
-                for path in sorted(beside.iterdir(), key=lambda path: path.name == DATABASE):
-                    path.replace(folder / path.name)  # the database last
-                beside.rmdir()
-            else:
-                beside.replace(folder)
+            try:
+                beside.mkdir(parents=True)
+                for name, origin in (copies or {}).items():
+                    copy_tree(origin, beside / name, without=beside)
+                first = {"generation": 0, "next_row": 0, "next_byte": 0, "local_features": None}
+                create_tables(beside / DATABASE, first | settings)
+                if folder.exists():  # and may be where somebody stands, so it stays the same folder
+                    for path in sorted(beside.iterdir(), key=lambda path: path.name == DATABASE):
+                        path.replace(folder / path.name)  # the database last
+                else:
+                    beside.replace(folder)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)  # models are large, and the disk was full
             sync_folder(folder)
             sync_folder(folder.resolve().parent)
         return cls(folder)
