@@ -124,7 +124,7 @@ class TestNewPhotos:
         add(places, city, progress=lambda *args: told.append(args))
         stages = [stage for stage, _, _ in told]
         assert sorted(set(stages), key=stages.index) == [
-            "learn", "embed", "vote", "verify",
+            "learn", "embed", "vote", "verify", "judge",
         ]  # fmt: skip
         embedded = [done for stage, done, total in told if stage == "embed"]
         assert embedded == sorted(embedded)

@@ -357,7 +357,7 @@ class TestBadInput:
     def test_a_collection_of_a_newer_format(self, places, albums, queries, tmp_path):
         newer = shutil.copytree(places, tmp_path / "newer")
         with sqlite3.connect(newer / "collection.sqlite") as connection:
-            connection.execute("UPDATE setting SET value = '2' WHERE key = 'format'")
+            connection.execute("UPDATE setting SET value = '3' WHERE key = 'format'")
         connection.close()
         for words in (
             ("add", newer, albums),
@@ -366,7 +366,7 @@ class TestBadInput:
             ("doctor", "--collection", newer),
         ):
             steeple(*words).refused(
-                2, newer, "format 2", "reads format 1", "install a newer steeple"
+                2, newer, "format 3", "reads format 2", "install a newer steeple"
             )
 
     def test_a_photo_that_is_none(self, places, tmp_path):

@@ -287,12 +287,11 @@ class Collection:
             ImageError: if the photo cannot be read.
             InputError: if the collection is empty or no re-ranker has this name.
         """
-        reranker = create_reranker(rerank)
         described = self.describe([query])
         side = self.extractor.max_side if self.extractor else self.embedder.max_side
         asked = Question(described.descriptors, described.features, [query], side)
         with self.view() as view:
-            return answer(self._store, view, asked, k, reranker)[0]
+            return answer(self._store, view, asked, k, create_reranker(rerank))[0]
 
     def recognize(
         self,
@@ -318,13 +317,12 @@ class Collection:
             NothingToDoError: if there is no photo.
         """
         paths = list_photos(Path(photo) for photo in photos)
+        told = partial(progress, "match")
 
         def name(described: Described) -> list[Recognition]:
             asked = Question(described.descriptors, described.features)
             with self.view() as view:
-                return name_photos(
-                    self._store, view, asked, workers=workers, progress=partial(progress, "match")
-                )
+                return name_photos(self._store, view, asked, workers=workers, progress=told)
 
         answers, failed = name_files(
             paths, name, self._fitted(), self.extractor, workers=workers, progress=progress
