@@ -417,7 +417,7 @@ class TestJudge:
 def test_the_number_of_workers_makes_no_difference(
     new_store: Any, add: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists_module, "_CHUNK", 60)
+    monkeypatch.setattr(lists_module, "CHUNK", 60)
     alone, together = (new_store(local_features=FEATURES) for _ in range(2))
     for store, workers in ((alone, 1), (together, 2)):
         add(store, 0, labels(25))

@@ -146,7 +146,7 @@ def test_photos_of_one_place_fit(images: Any, stored: StoredFeatures) -> None:
 def test_the_number_of_workers_makes_no_difference(
     images: Any, stored: StoredFeatures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lists_module, "_CHUNK", 5)
+    monkeypatch.setattr(lists_module, "CHUNK", 5)
     asked = positions(5, len(images))
     alone = ListVerifier(images, stored, workers=1)(asked)
     told: list[tuple[int, int]] = []

@@ -54,7 +54,7 @@ def test_the_same_as_one_by_one(
     chunk: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK", chunk)
+    monkeypatch.setattr(module, "CHUNK", chunk)
     found = list(verify_lists(iter(lists), source, workers=workers))
     expected = one_by_one(lists, source, Verifier())
     assert len(found) == len(lists)
@@ -106,7 +106,7 @@ def test_lists_are_taken_as_they_are_worked_on(
     source: Sequence[Features], monkeypatch: pytest.MonkeyPatch, length: int
 ) -> None:
     """A million images would not fit into memory, nor would those whose list is empty."""
-    monkeypatch.setattr(module, "_CHUNK", 6)
+    monkeypatch.setattr(module, "CHUNK", 6)
     taken = 0
 
     def many() -> Iterator[Any]:
@@ -124,7 +124,7 @@ def test_lists_are_taken_as_they_are_worked_on(
 def test_progress_reaches_the_end(
     lists: Sequence[Any], source: Sequence[Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK", 20)
+    monkeypatch.setattr(module, "CHUNK", 20)
     told: list[int] = []
     list(verify_lists(lists, source, workers=1, progress=told.append))
     assert told == sorted(set(told))
@@ -136,7 +136,7 @@ def test_progress_reaches_the_end(
 def test_different_kinds(
     source: Sequence[Features], workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_CHUNK", 1)
+    monkeypatch.setattr(module, "CHUNK", 1)
     short = Features(source[0].keypoints, source[0].descriptors[:, :8])
     lists = [(source[0], np.array([1])), (short, np.array([2])), (source[1], np.array([1]))]
     with pytest.raises(InputError, match=r"(16 and 8|8 and 16) dimensions"):

@@ -14,11 +14,11 @@ from steeple.geometry.features import Features
 from steeple.geometry.verification import Verifier
 from steeple.processes import in_processes
 
-__all__ = ["FeatureSource", "Verified", "verify_pairs"]
+__all__ = ["CHUNK", "FeatureSource", "Verified", "ready_features", "verify_pairs"]
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 
-_CHUNK = 512  # pairs a worker takes at a time: about a second of work
+CHUNK = 512  # pairs a worker takes at a time: about a second of work
 _KEPT = 256  # images a worker keeps ready: 128 MiB of 1000 RootSIFT features each
 
 
@@ -70,7 +70,7 @@ def verify_pairs(
     inliers = np.zeros(len(pairs), dtype=np.int32)
     surprises = np.zeros(len(pairs), dtype=np.float32)
     work = partial(_verify_chunk, features=features, verifier=verifier or Verifier())
-    chunks = (pairs[start : start + _CHUNK] for start in range(0, len(pairs), _CHUNK))
+    chunks = (pairs[start : start + CHUNK] for start in range(0, len(pairs), CHUNK))
     done = 0
     for found in in_processes(work, chunks, workers=workers):
         part = slice(done, done + len(found.inliers))
@@ -82,12 +82,19 @@ def verify_pairs(
 
 
 def _verify_chunk(pairs: Ids, features: FeatureSource, verifier: Verifier) -> Verified:
-    @lru_cache(maxsize=_KEPT)
-    def ready(image: int) -> Features:
-        return features[image].ready()
-
+    ready = ready_features(features)
     found = [verifier(ready(a), ready(b)) for a, b in pairs.tolist()]
     return Verified(
         np.array([one.inliers for one in found], dtype=np.int32),
         np.array([one.surprise for one in found], dtype=np.float32),
     )
+
+
+def ready_features(source: FeatureSource) -> Callable[[int], Features]:
+    """Reads features by number, ready to be compared; remembers the last few hundred images."""
+
+    @lru_cache(maxsize=_KEPT)
+    def ready(image: int) -> Features:
+        return source[image].ready()
+
+    return ready

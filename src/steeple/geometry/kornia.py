@@ -36,8 +36,8 @@ _NONE = Features(np.zeros((0, 3), dtype=np.float32), np.zeros((0, LENGTH), dtype
 
 
 @dataclass(frozen=True)
-class Disk:
-    """Finds and describes the DISK features of an image.
+class _Learned:
+    """What both have in common.
 
     Args:
         max_features: how many keypoints to keep at most, the strongest.
@@ -48,14 +48,24 @@ class Disk:
     weights: str = "published"
 
     @property
-    def name(self) -> str:
-        """``disk``."""
-        return "disk"
-
-    @property
     def max_side(self) -> int:
         """640 pixels."""
         return 640
+
+
+@dataclass(frozen=True)
+class Disk(_Learned):
+    """Finds and describes the DISK features of an image.
+
+    Args:
+        max_features: how many keypoints to keep at most, the strongest.
+        weights: ``published``, downloaded by kornia when first needed, or ``random``, for tests.
+    """
+
+    @property
+    def name(self) -> str:
+        """``disk``."""
+        return "disk"
 
     def load(self) -> torch.nn.Module:
         """The network; read once per process.
@@ -78,7 +88,7 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Aliked:
+class Aliked(_Learned):
     """Finds and describes the ALIKED features of an image.
 
     Args:
@@ -86,18 +96,10 @@ class Aliked:
         weights: ``published``, downloaded by kornia when first needed, or ``random``, for tests.
     """
 
-    max_features: int = 1000
-    weights: str = "published"
-
     @property
     def name(self) -> str:
         """``aliked``."""
         return "aliked"
-
-    @property
-    def max_side(self) -> int:
-        """640 pixels."""
-        return 640
 
     def load(self) -> torch.nn.Module:
         """The network; read once per process.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from steeple.geometry.batch import FeatureSource, Verified
+from steeple.geometry.batch import CHUNK, FeatureSource, Verified, ready_features
 from steeple.geometry.features import Features
 from steeple.geometry.verification import Verifier
 from steeple.processes import in_processes
@@ -18,9 +18,6 @@ __all__ = ["verify_lists"]
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 _List: TypeAlias = tuple[Features, Ids]
-
-_CHUNK = 512  # pairs a worker takes at a time: about a second of work
-_KEPT = 256  # images a worker keeps ready: 128 MiB of 1000 RootSIFT features each
 
 
 def verify_lists(
@@ -63,7 +60,7 @@ def _chunked(lists: Iterable[_List]) -> Iterator[list[_List]]:
     for one in lists:
         chunk.append(one)
         pairs += max(1, len(one[1]))  # an image with no list takes memory, too
-        if pairs >= _CHUNK:
+        if pairs >= CHUNK:
             yield chunk
             chunk, pairs = [], 0
     if chunk:
@@ -73,10 +70,7 @@ def _chunked(lists: Iterable[_List]) -> Iterator[list[_List]]:
 def _verify_lists(
     lists: Sequence[_List], source: FeatureSource, verifier: Verifier
 ) -> list[Verified]:
-    @lru_cache(maxsize=_KEPT)
-    def ready(image: int) -> Features:
-        return source[image].ready()
-
+    ready = ready_features(source)
     out = []
     for features, others in lists:
         own = features.ready()

@@ -8,6 +8,7 @@ import socket
 import urllib.request
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -130,10 +131,8 @@ def imagenet_file(config: Mapping[str, Any], name: str) -> Path:
     if not repository:
         raise InputError(f"no weights of {name} are published; give a file of them")
     file = config.get("hf_hub_filename") or "model.safetensors"
-    try:
+    with suppress(LocalEntryNotFoundError):
         return Path(hf_hub_download(repository, file, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass
     try:
         _check_host(str(constants.ENDPOINT))
         return Path(hf_hub_download(repository, file))
