@@ -13,8 +13,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hypothesis import settings
 
-# A busy machine is no failure.
-settings.register_profile("steeple", deadline=None)
+# A busy machine is no failure, and what passed once passes again: a run never depends on luck.
+# New examples are looked for on purpose, with --hypothesis-profile=explore.
+settings.register_profile("steeple", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("steeple")
 
 
