@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from steeple.errors import InputError
 from steeple.retrieval.contrast import Background
+from steeple.retrieval.descriptors import Descriptors, Search
+from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.pairs import PairModel
 from steeple.retrieval.types import Floats, Ids, Ranking, Votes
 
-__all__ = ["Context", "Descriptors", "Reranker", "Search", "Verified", "Verify", "similarity"]
+__all__ = ["Context", "Reranker", "Verified", "Verify", "similarity"]
 
 _BLOCK = 256  # queries whose lists are gathered at a time: some 50 MB at k = 100
-
-Search: TypeAlias = Callable[[Floats, int], Ranking]
-"""The neighbours function: (Q, D) float32 descriptors and k to a Ranking over the index."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Context:
         queries: (Q, D) float32 descriptors of the queries.
         index: (N, D) float32 descriptors of the index: an array, a memory map, or a collection's.
         search: finds neighbours in the index.
+        graph: the neighbours of index images among themselves, computed when asked for.
         query_votes: Q votes.
         index_votes: N votes.
         query_beliefs: Q votes whose scores are probabilities: what each query most likely shows.
@@ -46,6 +45,7 @@ class Context:
     queries: Floats | None = None
     index: Descriptors | None = None
     search: Search | None = None
+    graph: IndexGraph | None = None
     query_votes: Votes | None = None
     index_votes: Votes | None = None
     query_beliefs: Votes | None = None
@@ -99,16 +99,6 @@ class Verify(Protocol):
 
     def seen(self, ids: Ids, /) -> Verified:
         """The same, but 0 and NaN also for whatever was not verified before."""
-
-
-class Descriptors(Protocol):
-    """The descriptors of an index, wherever they lie."""
-
-    def __len__(self) -> int:
-        """N, the number of images."""
-
-    def __getitem__(self, ids: Ids, /) -> Floats:
-        """Descriptors by position: ids of any shape to that shape + (D,), float32."""
 
 
 class Reranker(Protocol):

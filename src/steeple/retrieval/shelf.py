@@ -1,0 +1,52 @@
+"""Where what is computed once for an index is kept, so that every query finds it there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Arrays", "Layout", "MemoryShelf", "Shelf"]
+
+Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+"""Arrays by name, of one thing that was computed."""
+
+Layout: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
+"""The shape and the dtype of each of them, before they are computed."""
+
+
+class Shelf(Protocol):
+    """Keeps arrays by name: in memory, or in a folder of files that are mapped."""
+
+    def once(self, name: str, layout: Layout, fill: Callable[[Arrays], None]) -> Arrays:
+        """The arrays of a name; computed now if they are not there.
+
+        Args:
+            name: letters, digits, dots and hyphens; whatever the arrays depend on, beside the index
+                itself, is part of it.
+            layout: their shapes and dtypes.
+            fill: writes them; what it gets holds zeros. Nothing is kept if it fails.
+        """
+
+
+class MemoryShelf:
+    """A shelf as long as its owner lives."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Arrays] = {}
+
+    def once(self, name: str, layout: Layout, fill: Callable[[Arrays], None]) -> Arrays:
+        """The arrays of a name; computed now if they are not there.
+
+        Args:
+            name: of the arrays.
+            layout: their shapes and dtypes.
+            fill: writes them; what it gets holds zeros.
+        """
+        if name not in self._kept:
+            arrays = {key: np.zeros(shape, dtype) for key, (shape, dtype) in layout.items()}
+            fill(arrays)
+            self._kept[name] = arrays
+        return self._kept[name]
