@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import os
-import secrets
 from collections.abc import Iterator
-from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
 from steeple.cleaning.labelled import LabelledImages
 from steeple.cleaning.rule import Decision
 from steeple.cleaning.shards import shards_of
-from steeple.errors import InputError, StorageError
+from steeple.datasets.gldv2 import write_rows
+from steeple.errors import InputError
 
 __all__ = ["Form", "check_ids", "write_table"]
 
@@ -56,31 +53,13 @@ def write_table(images: LabelledImages, decision: Decision, out: Path, form: For
     Raises:
         StorageError: if it cannot be written.
     """
-    partial = out.parent / f".steeple-{secrets.token_hex(8)}.part"
-    try:
-        try:
-            with partial.open("x", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                if form is Form.GLDV2:
-                    writer.writerow(("landmark_id", "images"))
-                    writer.writerows(
-                        (name, " ".join(ids)) for name, ids in _groups(images, decision)
-                    )
-                else:
-                    writer.writerow(("id", "landmark"))
-                    writer.writerows(
-                        (image, name) for name, ids in _groups(images, decision) for image in ids
-                    )
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(out)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{out} cannot be written: {error.strerror or error}; make room or choose another place"
-        ) from error
+    groups = _groups(images, decision)
+    if form is Form.GLDV2:
+        write_rows(out, ("landmark_id", "images"), ((name, " ".join(ids)) for name, ids in groups))
+    else:
+        write_rows(
+            out, ("id", "landmark"), ((image, name) for name, ids in groups for image in ids)
+        )
 
 
 def _groups(images: LabelledImages, decision: Decision) -> Iterator[tuple[str, list[str]]]:

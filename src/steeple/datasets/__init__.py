@@ -9,13 +9,18 @@ from steeple.datasets.gldv2 import (
     write_recognition_submission,
     write_retrieval_submission,
 )
+from steeple.datasets.revisited import REVISITED, Query, Revisited, write_ground_truth
 
 __all__ = [
     "MAX_RETRIEVED",
+    "REVISITED",
     "GldV2",
+    "Query",
+    "Revisited",
     "is_gldv2",
     "read_recognition_submission",
     "read_retrieval_submission",
+    "write_ground_truth",
     "write_recognition_submission",
     "write_retrieval_submission",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,25 @@ from PIL import Image
 
 from steeple.errors import InputError
 
-__all__ = ["THUMBNAIL_QUALITY", "UPRIGHT", "Pixels", "check_side", "resize", "thumbnail", "to_rgb"]
+__all__ = [
+    "THUMBNAIL_QUALITY",
+    "UPRIGHT",
+    "Box",
+    "Pixels",
+    "check_side",
+    "crop",
+    "resize",
+    "thumbnail",
+    "to_rgb",
+]
 
 THUMBNAIL_QUALITY = 80
 """The JPEG quality of thumbnails (libjpeg's scale, 1 to 95)."""
 
 Pixels = npt.NDArray[np.uint8]
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""A part of an image: x1, y1, x2, y2 in pixels from its upper left corner."""
 
 _BLOCK = 1 << 20  # samples; bounds what _fit_8_bit holds in 64-bit floats
 
@@ -58,6 +72,31 @@ def resize(image: Pixels, max_side: int) -> Pixels:
         max(1, round(height * max_side / long_side)),
     )
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def crop(image: Pixels, box: Box) -> Pixels:
+    """Cut a part out of an image.
+
+    Args:
+        image: (H, W, 3) or (H, W) uint8.
+        box: the part, rounded to whole pixels, halves to even, as Pillow does and with it the
+            published code of Revisited Oxford and Paris; what lies outside the image is left out.
+
+    Returns:
+        (h, w, 3) or (h, w) uint8, contiguous.
+
+    Raises:
+        InputError: the box holds no pixel of the image.
+    """
+    height, width = image.shape[:2]
+    x1, y1, x2, y2 = (round(side) for side in box)
+    part = image[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)]
+    if not part.size:
+        raise InputError(
+            f"the box from {x1}, {y1} to {x2}, {y2} holds no pixel of the image, which has "
+            f"{width} x {height}; give another"
+        )
+    return np.ascontiguousarray(part)
 
 
 def thumbnail(image: Pixels, side: int) -> bytes:

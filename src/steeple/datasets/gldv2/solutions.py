@@ -1,0 +1,127 @@
+"""What is right: the two solutions of the challenges, both ways.
+
+    retrieval_solution_v2.1.csv          id,images,Usage          Public, Private or Ignored
+    recognition_solution_v2.1.csv        id,landmarks,Usage
+
+Lists are separated by spaces; None, or nothing, is an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, TypeAlias, cast
+
+from steeple.datasets.gldv2.tables import line_error, read_rows, unique
+from steeple.datasets.gldv2.writing import checked_id, write_rows
+from steeple.errors import LabelError
+
+__all__ = [
+    "Usage",
+    "read_recognition_solution",
+    "read_retrieval_solution",
+    "write_recognition_solution",
+    "write_retrieval_solution",
+]
+
+Usage: TypeAlias = Literal["Public", "Private", "Ignored"]
+"""The part of a challenge to which a query belongs."""
+
+_USAGES = ("Public", "Private", "Ignored")
+
+
+def read_retrieval_solution(path: Path | str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+    """Reads ``retrieval_solution_v2.1.csv``.
+
+    Returns:
+        Query id -> ids of the relevant index images, none where the file says None or Ignored;
+        query id -> usage.
+
+    Raises:
+        LabelError: the file is missing or malformed.
+    """
+    return _read(Path(path), "images")
+
+
+def read_recognition_solution(path: Path | str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+    """Reads ``recognition_solution_v2.1.csv``.
+
+    Returns:
+        Query id -> landmarks, none where it shows none; query id -> usage.
+
+    Raises:
+        LabelError: the file is missing or malformed.
+    """
+    return _read(Path(path), "landmarks")
+
+
+def write_retrieval_solution(
+    path: Path | str, solution: Mapping[str, Sequence[str]], usage: Mapping[str, Usage]
+) -> None:
+    """Writes ``retrieval_solution_v2.1.csv``; where there is nothing to find it says None.
+
+    Args:
+        path: the CSV file; an old one is replaced.
+        solution: query id -> ids of the relevant index images.
+        usage: query id -> its part of the challenge.
+
+    Raises:
+        LabelError: a query has no usage, or an id is something that the file cannot say.
+        StorageError: the file cannot be written.
+    """
+    _write(path, "images", solution, usage, nothing="None")
+
+
+def write_recognition_solution(
+    path: Path | str, solution: Mapping[str, Sequence[str]], usage: Mapping[str, Usage]
+) -> None:
+    """Writes ``recognition_solution_v2.1.csv``; where no landmark is shown it says nothing.
+
+    Args:
+        path: the CSV file; an old one is replaced.
+        solution: query id -> landmarks.
+        usage: query id -> its part of the challenge.
+
+    Raises:
+        LabelError: a query has no usage, or an id is something that the file cannot say.
+        StorageError: the file cannot be written.
+    """
+    _write(path, "landmarks", solution, usage, nothing="")
+
+
+def _read(path: Path, column: str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+    usage: dict[str, Usage] = {}
+
+    def items() -> Iterator[tuple[int, str, list[str]]]:
+        for line, (query, answers, part) in read_rows(path, "id", column, "Usage"):
+            if part not in _USAGES:
+                raise line_error(
+                    path, line, f"the usage {part!r} is unknown", f"use one of {', '.join(_USAGES)}"
+                )
+            usage[query] = cast("Usage", part)
+            nothing = answers == "None" or part == "Ignored"
+            yield line, query, [] if nothing else answers.split()
+
+    return unique(path, items()), usage
+
+
+def _write(
+    path: Path | str,
+    column: str,
+    solution: Mapping[str, Sequence[str]],
+    usage: Mapping[str, Usage],
+    *,
+    nothing: str,
+) -> None:
+    def rows() -> Iterator[tuple[str, str, str]]:
+        for query, answers in solution.items():
+            part = usage.get(query)
+            if part not in _USAGES:
+                raise LabelError(f"query {query} has no usage; give one of {', '.join(_USAGES)}")
+            if answers and part == "Ignored":
+                raise LabelError(
+                    f"query {query} is ignored and has an answer; give it another usage"
+                )
+            yield checked_id(query), " ".join(map(checked_id, answers)) or nothing, part
+
+    write_rows(path, ("id", column, "Usage"), rows())
