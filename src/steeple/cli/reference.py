@@ -36,12 +36,20 @@ def cli_reference() -> str:
     verbs: Mapping[str, Any] = group.commands
     parts = [_HEAD, f"## steeple\n\n{group.help}\n", *_table("option", _options(group))]
     for name, verb in verbs.items():
-        arguments = [_argument(p) for p in verb.params if p.param_type_name == "argument"]
-        usage = " ".join(["steeple", name, *arguments, *_required(verb), "[OPTIONS]"])
-        parts += [f"## steeple {name}\n\n    {usage}\n\n{verb.help}\n"]
-        parts += _table("argument", _arguments(verb))
-        parts += _table("option", _options(verb))
+        parts += _verb(f"steeple {name}", verb)
     return "\n".join(parts)
+
+
+def _verb(name: str, verb: Any) -> Iterator[str]:
+    """What a verb does, or a group of verbs and each of them."""
+    inner: Mapping[str, Any] = getattr(verb, "commands", {})
+    arguments = [_argument(p) for p in verb.params if p.param_type_name == "argument"]
+    words = ["VERB"] if inner else [*arguments, *_required(verb), "[OPTIONS]"]
+    yield f"## {name}\n\n    {' '.join([name, *words])}\n\n{verb.help}\n"
+    yield from _table("argument", _arguments(verb))
+    yield from _table("option", _options(verb))
+    for called, one in inner.items():
+        yield from _verb(f"{name} {called}", one)
 
 
 def _argument(parameter: Any) -> str:
