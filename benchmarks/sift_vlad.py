@@ -20,7 +20,7 @@ from common import alternate, median_ratio, new_parser, print_table, report
 from steeple.embedding import create_embedder
 from steeple.embedding.pipeline import prepare_files
 from steeple.images import is_photo
-from steeple.processes import available_cores
+from steeple.threads import available_cores
 
 
 def bare_sift(image: npt.NDArray[np.uint8]) -> cv2.typing.MatLike | None:

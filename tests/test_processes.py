@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from steeple.errors import MachineError
-from steeple.processes import available_cores, in_processes
+from steeple.processes import in_processes
 
 SCRIPT = """
 from steeple.processes import in_processes
@@ -189,7 +189,3 @@ def test_a_script_without_a_main_guard(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert done.stdout.split("\n")[:2] == ["start", "0 1 4 9 16 25 36 49 64"]
-
-
-def test_available_cores() -> None:
-    assert 1 <= available_cores() <= (os.cpu_count() or 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -13,18 +12,14 @@ from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from steeple.errors import MachineError
+from steeple.threads import available_cores
 
-__all__ = ["available_cores", "in_processes"]
+__all__ = ["in_processes"]
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
 _AHEAD = 3  # chunks waiting per worker, which bounds memory whatever the number of chunks
-
-
-def available_cores() -> int:
-    """The cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(

@@ -19,9 +19,9 @@ from steeple.cleaning.run import Noise, Settings
 from steeple.cleaning.training import TrainingSet
 from steeple.collection.store import LocalStore
 from steeple.geometry.verification import create_verifier
-from steeple.processes import available_cores
 from steeple.retrieval.neighbors import search_neighbors
 from steeple.retrieval.types import PAD, Ids
+from steeple.threads import available_cores
 
 __all__ = ["Estimate", "estimate_collection", "estimate_photos"]
 

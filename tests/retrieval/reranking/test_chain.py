@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
+from steeple.cli import options
 from steeple.errors import InputError
 from steeple.geometry.batch import Verified
 from steeple.retrieval import Ranking, Votes
@@ -17,7 +19,12 @@ from steeple.retrieval.reranking import (
     RERANKERS,
     Chain,
     Context,
+    DatabaseAugmentation,
+    Diffusion,
     GatedTwoStage,
+    GraphTraversal,
+    LabelAwareDiffusion,
+    LabelAwareExpansion,
     QueryExpansion,
     TwoStage,
     create_reranker,
@@ -67,6 +74,11 @@ def test_every_name_makes_one(name: str) -> None:
 def test_what_the_names_mean() -> None:
     assert create_reranker("knn").rerank(RANKING, Context()) is RANKING
     assert create_reranker("aqe").links == (QueryExpansion(),)
+    assert create_reranker("label-aqe").links == (LabelAwareExpansion(),)
+    assert create_reranker("dba").links == (DatabaseAugmentation(),)
+    assert create_reranker("egt").links == (GraphTraversal(),)
+    assert create_reranker("diffusion").links == (Diffusion(),)
+    assert create_reranker("label-diffusion").links == (LabelAwareDiffusion(),)
     assert create_reranker("sort").links == (TwoStage(insert=False),)
     assert create_reranker("two-stage").links == (TwoStage(),)
     assert create_reranker("spatial").links == (Spatial(),)
@@ -79,6 +91,26 @@ def test_what_the_names_mean() -> None:
 def test_several_joined_by_commas() -> None:
     assert create_reranker("aqe, two-stage").links == (QueryExpansion(), TwoStage())
     assert create_reranker("spatial,two-stage").links == (Spatial(), TwoStage())
+
+
+def test_parameters_behind_the_names() -> None:
+    average = QueryExpansion(alpha=0, n=5)
+    assert create_reranker("aqe:alpha=0:n=5").links == (average,)
+    chain = create_reranker(" aqe : n = 5 : alpha = 0 , two-stage:threshold=0.5:sort=False")
+    assert chain.links == (average, TwoStage(threshold=0.5, sort=False))
+    assert create_reranker("egt:k=20:t=0.75").links == (GraphTraversal(20, 0.75),)
+    assert create_reranker("inliers:n=7").links == (Spatial(n=7, by_inliers=True),)
+
+
+def test_the_searches_and_walks_say_so() -> None:
+    """Collections tell what was found from what was inserted by it."""
+    finds = {name for name in RERANKERS if getattr(create_reranker(name).links[0], "finds", False)}
+    assert finds == {"aqe", "label-aqe", "dba", "egt", "diffusion", "label-diffusion"}
+
+
+def test_the_command_line_names_them_all() -> None:
+    (option,) = get_args(options.Rerank)[1:]
+    assert set(RERANKERS) <= set(re.findall(r"[a-z-]+", option.help))
 
 
 class TestDefault:

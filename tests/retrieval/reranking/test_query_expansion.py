@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
 from steeple.retrieval.reranking import Context, QueryExpansion
 
@@ -54,6 +55,27 @@ def test_the_expanded_query(alpha: float, n: int) -> None:
         expected = expand(query, index, row, alpha, n)
         np.testing.assert_allclose(search.queries[q], expected, atol=2e-6)
     np.testing.assert_array_equal(found.ids, search_neighbors(search.queries, index, 20).ids)
+
+
+def test_alpha_0_is_the_mean_of_query_and_neighbours() -> None:
+    """As Chum et al. have it: every neighbour counts alike, whatever its similarity."""
+    index = np.float32([[1, 0], [0, 1], [-0.6, 0.8], [-1, 0]])
+    query = np.float32([[1, 0]])
+    ranking = search_neighbors(query, index, 4)
+    assert ranking.scores[0].tolist() == pytest.approx([1, 0, -0.6, -1])
+    search = Recorder(index)
+    context = Context(queries=query, index=index, search=search)
+    QueryExpansion(alpha=0, n=3).rerank(ranking, context)
+    mean = np.mean([query[0], index[0], index[1], index[2]], axis=0)
+    np.testing.assert_allclose(search.queries[0], mean / np.linalg.norm(mean), atol=1e-6)
+    QueryExpansion(alpha=1, n=4).rerank(ranking, context)  # nothing below 0 weighs anything
+    np.testing.assert_allclose(search.queries[0], [1, 0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("alpha", "n"), [(-1.0, 5), (float("nan"), 5), (3.0, 0), (3.0, -1)])
+def test_impossible_parameters(alpha: float, n: int) -> None:
+    with pytest.raises(InputError, match="must be at least"):
+        QueryExpansion(alpha, n)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

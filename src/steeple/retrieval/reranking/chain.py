@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
-from steeple.errors import InputError
 from steeple.retrieval.reranking.base import Context, Reranker
+from steeple.retrieval.reranking.dba import DatabaseAugmentation
+from steeple.retrieval.reranking.diffusion import Diffusion
 from steeple.retrieval.reranking.fusion import Fusion
 from steeple.retrieval.reranking.gated import GatedTwoStage
+from steeple.retrieval.reranking.graph_traversal import GraphTraversal
+from steeple.retrieval.reranking.label_diffusion import LabelAwareDiffusion
+from steeple.retrieval.reranking.label_expansion import LabelAwareExpansion
+from steeple.retrieval.reranking.parameters import Factory, parse_link
 from steeple.retrieval.reranking.query_expansion import QueryExpansion
 from steeple.retrieval.reranking.spatial import Spatial
 from steeple.retrieval.reranking.two_stage import TwoStage
@@ -52,13 +57,18 @@ class Default:
         return best.rerank(ranking, context)
 
 
-RERANKERS: dict[str, Callable[[], Reranker]] = {
+RERANKERS: dict[str, Factory] = {
     "knn": Chain,
     "aqe": QueryExpansion,
-    "sort": lambda: TwoStage(insert=False),
+    "label-aqe": LabelAwareExpansion,
+    "dba": DatabaseAugmentation,
+    "egt": GraphTraversal,
+    "diffusion": Diffusion,
+    "label-diffusion": LabelAwareDiffusion,
+    "sort": partial(TwoStage, threshold=0.6, sort=True, insert=False),
     "two-stage": TwoStage,
     "spatial": Spatial,
-    "inliers": lambda: Spatial(by_inliers=True),
+    "inliers": partial(Spatial, by_inliers=True),
     "gated": GatedTwoStage,
     "fusion": Fusion,
     "default": Default,
@@ -66,17 +76,14 @@ RERANKERS: dict[str, Callable[[], Reranker]] = {
 """Every re-ranker by the name it has on the command line and in tables."""
 
 
-def create_reranker(names: str) -> Chain:
-    """The re-ranker of a name, or a chain of several joined by commas.
+def create_reranker(text: str) -> Chain:
+    """The re-ranker of a text, or a chain of several joined by commas.
+
+    Each is a name from `RERANKERS`, and behind it, joined by colons, whatever of its parameters is
+    not to be the default: ``aqe``, ``aqe:alpha=0:n=5``, ``aqe:n=5,two-stage:threshold=0.5``.
 
     Raises:
-        InputError: if no re-ranker has one of the names.
+        InputError: if no re-ranker has one of the names, or one lacks a parameter or cannot have
+            its value.
     """
-    links = []
-    for name in names.split(","):
-        if name.strip() not in RERANKERS:
-            raise InputError(
-                f"no re-ranker is called {name.strip()!r}; there are: {', '.join(RERANKERS)}"
-            )
-        links.append(RERANKERS[name.strip()]())
-    return Chain(tuple(links))
+    return Chain(tuple(parse_link(link, RERANKERS) for link in text.split(",")))

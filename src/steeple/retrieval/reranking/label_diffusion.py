@@ -1,0 +1,127 @@
+"""Label-aware diffusion: what images are believed to show bars ways, widens and opens them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+
+import numpy as np
+
+from steeple.errors import InputError
+from steeple.retrieval.affinity import agreement, weigh_by_beliefs
+from steeple.retrieval.diffusing import diffuse, spread
+from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.reranking.diffusion import Diffusion
+from steeple.retrieval.reranking.gated import LIKELY
+from steeple.retrieval.reranking.two_stage import Members
+from steeple.retrieval.types import PAD, Ranking, Votes
+
+__all__ = ["LabelAwareDiffusion"]
+
+
+@dataclass(frozen=True)
+class LabelAwareDiffusion(Diffusion):
+    """`Diffusion` whose edges know what both their ends are believed to show.
+
+    A_ij is multiplied by 1 + g p_i p_j where i and j are believed to show the same landmark, and by
+    1 - p_i p_j where different ones; p are the probabilities of the beliefs, and p_i p_j that
+    of both being right. Without a belief at either end an edge stays as it is. The weights of the
+    query's neighbours are multiplied alike, by what the query is believed to show.
+
+    So an edge between two landmarks that are certain vanishes, one between guesses hardly changes.
+    g = 1 is the same step in the other direction: agreement adds as much as disagreement takes,
+    and where a belief is as likely to agree as not, nothing changes on average.
+
+    Diffusion also starts from up to kq images of the whole index that are not among those
+    neighbours but believed to show the query's landmark, the surest first (equals: lower position
+    first). Each weighs p_q p_j, which must exceed `likely`: one that is certain counts like a copy
+    of the query. It is the insert-step taken before diffusion: what it inserts brings along what
+    looks like it.
+
+    Source: ours; the published graph is that of `Diffusion`. Cost: as `Diffusion`, and the rows are
+    computed again whenever a belief changes, which is why their name on the shelf holds a digest of
+    them. Helps most where views of a landmark share nothing and beliefs know that they belong
+    together; less where chains of alike images lead from one landmark to another. Needs beliefs
+    that are probabilities, and gains nothing where nobody voted.
+
+    Args:
+        kq: neighbours of the query that diffusion starts from, and the most that join them.
+        kd: neighbours of an index image that may become edges.
+        truncate: images that diffusion from one image may reach.
+        alpha: how far diffusion goes, below 1.
+        gamma: how fast an edge fades with similarity.
+        strength: g, at least 0.
+        likely: the probability, between 0 and 1, that an image must exceed to join.
+
+    Raises:
+        InputError: if one of them is out of its range.
+    """
+
+    strength: float = 1.0
+    likely: float = LIKELY
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.strength < math.inf:
+            raise InputError(f"strength is {self.strength}; it must be a number of at least 0")
+        if not 0 <= self.likely <= 1:
+            raise InputError(f"likely is {self.likely}; a probability is between 0 and 1")
+
+    def rerank(self, ranking: Ranking, context: Context) -> Ranking:
+        """Re-ranks with the graph and the beliefs of the context; the first time takes long.
+
+        Raises:
+            InputError: if the context lacks one of them, or they do not fit together.
+        """
+        queries, index = context.need("query_beliefs"), context.need("index_beliefs")
+        if len(queries) != len(ranking):
+            raise InputError(f"{len(ranking)} rankings need as many beliefs, not {len(queries)}")
+        rows = diffuse(
+            context.need("graph"),
+            f"label-diffusion-{_digest(index)}-{self.strength:g}",
+            self._edges(),
+            weigh=partial(weigh_by_beliefs, beliefs=index, strength=self.strength),
+        )
+        start = self._believed(self._start(ranking), queries, index)
+        joined = self._joined(start, queries, index)
+        start = Ranking(
+            np.concatenate([start.ids, joined.ids], axis=1),
+            np.concatenate([start.scores, joined.scores], axis=1),
+        )
+        return spread(start, rows, ranking)
+
+    def _believed(self, start: Ranking, queries: Votes, index: Votes) -> Ranking:
+        """What diffusion starts from, weighted by what it and the query are believed to show."""
+        if not len(index):
+            return start
+        labels = np.broadcast_to(queries.labels[:, None], start.ids.shape)
+        chances = np.broadcast_to(queries.scores[:, None], start.ids.shape)
+        near = start.ids.reshape(-1)
+        found = Votes(index.labels[near], index.scores[near])
+        return Ranking(start.ids, start.scores * agreement(labels, chances, found, self.strength))
+
+    def _joined(self, start: Ranking, queries: Votes, index: Votes) -> Ranking:
+        """(Q, kq) images believed to show what the query shows, beside those it starts from."""
+        shape = (len(start), self.kq)
+        out = Ranking(np.full(shape, PAD), np.zeros(shape, dtype=np.float32))
+        members = Members.of(index, queries.labels)
+        first = np.searchsorted(members.labels, queries.labels, side="left")
+        last = np.searchsorted(members.labels, queries.labels, side="right")
+        used = np.where(start.scores > 0, start.ids, PAD)
+        for query in np.flatnonzero(first < last):
+            # Of twice as many, no more than kq are there already.
+            part = slice(first[query], min(last[query], first[query] + 2 * self.kq))
+            ids, chances = members.ids[part], members.scores[part] * queries.scores[query]
+            new = (chances > np.float32(self.likely)) & ~np.isin(ids, used[query])
+            ids, chances = ids[new][: self.kq], chances[new][: self.kq]
+            out.ids[query, : len(ids)], out.scores[query, : len(ids)] = ids, chances
+        return out
+
+
+def _digest(beliefs: Votes) -> str:
+    """A name for these beliefs and no others."""
+    digest = blake2b(np.ascontiguousarray(beliefs.labels).tobytes(), digest_size=16)
+    digest.update(np.ascontiguousarray(beliefs.scores).tobytes())
+    return digest.hexdigest()

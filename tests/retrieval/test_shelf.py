@@ -1,0 +1,44 @@
+"""What is kept once, and what is not kept."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from steeple.retrieval.shelf import Arrays, MemoryShelf
+
+LAYOUT = {"squares": ((3,), "int32"), "halves": ((2, 2), "float32")}
+
+
+def test_computed_once_in_zeros_of_the_layout() -> None:
+    shelf, calls = MemoryShelf(), []
+
+    def fill(arrays: Arrays) -> None:
+        calls.append({key: (a.shape, a.dtype.name, float(a.sum())) for key, a in arrays.items()})
+        arrays["squares"][:] = [0, 1, 4]
+
+    first = shelf.once("numbers", LAYOUT, fill)
+    again = shelf.once("numbers", LAYOUT, fill)
+    assert calls == [{"squares": ((3,), "int32", 0.0), "halves": ((2, 2), "float32", 0.0)}]
+    assert first["squares"].tolist() == again["squares"].tolist() == [0, 1, 4]
+    assert not first["halves"].any()
+
+
+def test_names_do_not_mix() -> None:
+    shelf = MemoryShelf()
+    for number in (1, 2):
+        shelf.once(f"n-{number}", {"n": ((1,), "int64")}, lambda a, n=number: a["n"].fill(n))
+    assert [int(shelf.once(f"n-{n}", {}, lambda a: None)["n"][0]) for n in (1, 2)] == [1, 2]
+
+
+def test_what_fails_is_not_kept() -> None:
+    shelf = MemoryShelf()
+
+    def fail(arrays: Arrays) -> None:
+        arrays["n"][:] = 7
+        raise OSError("in between")
+
+    with pytest.raises(OSError, match="in between"):
+        shelf.once("n", {"n": ((1,), "int64")}, fail)
+    kept = shelf.once("n", {"n": ((1,), "int64")}, lambda arrays: None)
+    np.testing.assert_array_equal(kept["n"], [0])
