@@ -199,3 +199,26 @@ def test_an_interruption_before_the_first_commit_leaves_nothing(
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "interrupted"
     assert list(tmp_path.iterdir()) == []
+
+
+class TestIndex:
+    @pytest.fixture
+    def folder(self, photos, tmp_path):
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        for number, photo in enumerate(photos[:4]):
+            shutil.copy(photo, folder / f"{number}.jpg")
+        return folder
+
+    def test_of_a_kind(self, steeple, folder, tmp_path):
+        words = ("--no-local-features", "--workers", 1)
+        ran = steeple("build", folder, "--out", tmp_path / "p", "--index", "HNSW4", *words)
+        assert ran.code == 0
+        assert "building the index: 4 of 4" in ran.err
+        with Collection.open(tmp_path / "p") as places, places.view() as view:
+            assert view.approximate.about.factory == "HNSW4"
+
+    def test_that_is_none(self, steeple, folder, tmp_path):
+        ran = steeple("build", folder, "--out", tmp_path / "p", "--index", "magic")
+        ran.refused(2, "FAISS knows no index 'magic'")
+        assert not (tmp_path / "p").exists()

@@ -63,3 +63,30 @@ def test_a_photo_that_is_gone_is_a_note(steeple, tmp_path, photos):
 @pytest.mark.parametrize("more", [[], ["--repair"], ["--json"]])
 def test_refuses_what_is_no_collection(steeple, tmp_path, more):
     steeple("doctor", "--collection", tmp_path, *more).refused(2, "is not a collection")
+
+
+class TestRecall:
+    def test_of_exact_search(self, steeple, places, city):
+        ran = steeple("doctor", "--collection", places, "--recall")
+        assert ran.code == 0
+        assert ran.out.startswith("kind")
+        assert "Flat" in ran.out
+        assert "1.0000" in ran.out
+        assert "measuring the search" in ran.err
+        found = steeple("doctor", "--collection", places, "--recall", "--json").json
+        assert (found["factory"], found["images"], found["recall"]) == ("Flat", city.index, 1)
+
+    def test_of_an_index(self, steeple, places):
+        steeple("index", places, "--kind", "HNSW8")
+        found = steeple("doctor", "--collection", places, "--recall", "--json").json
+        assert found["factory"] == "HNSW8"
+        assert found["length"] == min(100, found["images"] - 1)
+        assert 0.9 < found["recall"] <= 1
+        assert found["times_faster"] > 0
+        assert "images of the index" in found["origin"]
+
+    def test_is_one_thing_at_a_time(self, steeple, places):
+        words = ("doctor", "--collection", places, "--recall", "--repair")
+        steeple(*words).refused(2, "--recall measures and --repair mends")
+        steeple("doctor", "--recall").refused(2, "name a folder with --collection")
+        steeple("doctor", "--repair").refused(2, "name a folder with --collection")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.neighbors import as_descriptors, search_blocks
+from steeple.retrieval.neighbors import as_descriptors, blocks_of, search_blocks
 
 Array = npt.NDArray[Any]
 
@@ -223,3 +223,48 @@ class TestAsDescriptors:
         out = as_descriptors(np.asfortranarray(np.ones((3, 2), dtype=np.float16)), "queries")
         assert out.dtype == np.float32
         assert out.flags.c_contiguous
+
+
+class TestBlocksOf:
+    def test_an_array_is_sliced_and_others_are_asked(self) -> None:
+        array = dyadic(np.random.default_rng(6), 10, 3)
+
+        class ByPosition:
+            def __len__(self) -> int:
+                return len(array)
+
+            def __getitem__(self, ids: Any) -> Array:
+                assert not isinstance(ids, slice)
+                return array[ids].astype(np.float64)
+
+        for descriptors in (array, array.astype(np.float16), ByPosition()):
+            blocks = list(blocks_of(descriptors, 4))
+            assert [ids.tolist() for ids, _ in blocks] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+            np.testing.assert_array_equal(np.concatenate([some for _, some in blocks]), array)
+            assert all(some.dtype == np.float32 for _, some in blocks)
+        assert np.shares_memory(next(blocks_of(array, 4))[1], array)
+        assert list(blocks_of(array[:0], 4)) == []
+
+
+class TestQueriesInParts:
+    """Queries that are not float32, C-contiguous are converted part by part."""
+
+    @pytest.mark.parametrize("kind", [np.float16, np.float64, ">f4"])
+    @pytest.mark.parametrize("memory", [1, 700, 1 << 28])
+    def test_converted(self, kind: Any, memory: int, tmp_path: Path) -> None:
+        random = np.random.default_rng(7)
+        queries, index = dyadic(random, 31, 5), dyadic(random, 90, 5)
+        np.save(tmp_path / "queries.npy", queries.astype(kind))
+        mapped = np.load(tmp_path / "queries.npy", mmap_mode="r")
+        check(search_neighbors(mapped, index, 6, memory=memory), queries, index, 6)
+
+    def test_the_row_that_is_named_is_that_of_the_whole(self) -> None:
+        queries = np.ones((40, 3))
+        queries[33, 1] = np.nan
+        with pytest.raises(InputError, match="first in row 33"):
+            search_neighbors(queries, np.ones((3, 3)), 1, memory=200)
+
+    @pytest.mark.parametrize("wrong", [np.array([["a"]]), np.array([[1j]])])
+    def test_no_real_numbers(self, wrong: Any) -> None:
+        with pytest.raises(InputError, match="real numbers"):
+            search_neighbors(wrong, np.ones((3, 1)), 1)

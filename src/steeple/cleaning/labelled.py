@@ -176,7 +176,7 @@ def describe_labelled(
     new = not is_collection(folder)
     was_there = folder.exists()
     store = (
-        create_store(folder, embedder, local_features, _FEATURES, seed)
+        create_store(folder, embedder, local_features, _FEATURES, seed, index="flat")
         if new
         else LocalStore(folder)
     )

@@ -24,6 +24,15 @@ def build(
     local_features: options.LocalFeatures = None,
     no_local_features: options.NoLocalFeatures = False,
     features_per_photo: options.FeaturesPerPhoto = 1000,
+    index: Annotated[
+        str,
+        typer.Option(
+            "--index",
+            metavar="KIND",
+            help="How it is searched: auto (exactly until it is large), flat (exactly), or the "
+            "name of a FAISS factory, such as HNSW32.",
+        ),
+    ] = "auto",
     seed: options.Seed = 0,
     workers: options.Workers = None,
     json: options.Json = False,
@@ -46,6 +55,7 @@ def build(
             embedder=embedder,
             local_features=kept,
             features_per_photo=features_per_photo,
+            index=index,
             seed=seed,
             workers=workers,
             progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from steeple.cli import options
 from steeple.cli.console import command, console, emit_json, show_table, shown_progress
+from steeple.cli.index import quality_rows
 from steeple.errors import InputError
 
 __all__ = ["doctor"]
@@ -25,27 +27,45 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair what can be derived again.")
     ] = False,
+    recall: Annotated[
+        bool,
+        typer.Option(
+            "--recall",
+            help="Measure, instead of checking, what its search finds of what exact search does.",
+        ),
+    ] = False,
     workers: options.Workers = None,
     json: options.Json = False,
 ) -> None:
-    """Describe this machine, or check a collection and repair it.
+    """Describe this machine, or check a collection and repair it, or measure its search.
 
     Exit code 1 says that a collection is damaged.
     """
+    if recall and repair:
+        raise InputError("--recall measures and --repair mends; give one after the other")
+    if collection is None and (repair or recall):
+        what = "--repair" if repair else "--recall"
+        raise InputError(f"there is nothing to {what}; name a folder with --collection")
+    if collection is None:
+        _describe_machine(json)
+    elif recall:
+        _measure(collection, json)
+    else:
+        _check(collection, repair, workers, json)
+
+
+def _describe_machine(json: bool) -> None:
     from steeple.environment import environment
 
-    if collection is None:
-        if repair:
-            raise InputError("there is nothing to --repair; name a folder with --collection")
-        facts = environment()
-        if json:
-            emit_json(facts)
-            return
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for name, value in facts.items():
-            table.add_row(name, value)
-        show_table(table)
-        return
+    facts = environment()
+    if json:
+        emit_json(facts)
+    else:
+        _show(facts.items())
+
+
+def _check(collection: Path, repair: bool, workers: int | None, json: bool) -> None:
+    """Looks a collection over; exit code 1 if damage is left."""
     from steeple.collection.doctor import check
 
     with shown_progress() as progress:
@@ -63,3 +83,23 @@ def doctor(
             console.print("repair:", command("doctor", "--collection", collection, "--repair"))
     if not diagnosis.healthy:
         raise typer.Exit(1)
+
+
+def _measure(folder: Path, json: bool) -> None:
+    """Shows what the search of a collection finds of what exact search does."""
+    from steeple.collection import Collection
+
+    with Collection.open(folder) as places, shown_progress() as progress:
+        progress("measure", 0, None)
+        quality = places.measure_search()
+    if json:
+        emit_json(asdict(quality))
+    else:
+        _show([("kind", quality.factory), *quality_rows(quality)])
+
+
+def _show(facts: Iterable[tuple[str, str]]) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, value in facts:
+        table.add_row(name, value)
+    show_table(table)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, show_table, sure
+from steeple.cli.console import console, emit_json, show_table, shown_progress, sure
 
 if TYPE_CHECKING:
     from steeple.collection import Hits
@@ -30,6 +30,9 @@ def search(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="The photo to search for.")],
     k: Annotated[int, typer.Option("-k", min=1, help="How many images to find.")] = 20,
     rerank: options.Rerank = "default",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Search exactly, even with an approximate index.")
+    ] = False,
     explain: Annotated[
         bool,
         typer.Option(
@@ -45,7 +48,8 @@ def search(
     from steeple.collection import Collection
 
     with Collection.open(collection) as places:
-        hits = places.search(photo, k, rerank=rerank)
+        with shown_progress() as progress:
+            hits = places.search(photo, k, rerank=rerank, exact=exact, progress=progress)
         reasons = [hit.explain() for hit in hits[:_EXPLAINED]] if explain else []
     if json:
         emit_json({"query": str(photo), **_as_dict(hits, reasons)})

@@ -19,8 +19,8 @@ from steeple.collection.store import Image, LocalStore, NewImage
 from steeple.embedding.base import Embedder
 from steeple.embedding.pipeline import Prepared, prepare_files
 from steeple.geometry.strongest import Strongest
-from steeple.processes import available_cores
 from steeple.progress import Progress
+from steeple.threads import available_cores
 
 __all__ = ["AddReport", "add_photos", "hash_file"]
 

@@ -15,8 +15,9 @@ from steeple.collection.view import View
 from steeple.errors import InputError
 from steeple.geometry import batch
 from steeple.geometry.features import Features
+from steeple.progress import Progress, silent
 from steeple.retrieval.origins import Origin, origins
-from steeple.retrieval.reranking import Chain, QueryExpansion
+from steeple.retrieval.reranking import Chain
 from steeple.retrieval.reranking.base import Context, Verified
 from steeple.retrieval.reranking.gated import LIKELY, likely
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking, Votes
@@ -44,7 +45,15 @@ class Question:
     max_side: int = 640
 
 
-def answer(store: LocalStore, view: View, asked: Question, k: int, reranker: Chain) -> list[Hits]:
+def answer(
+    store: LocalStore,
+    view: View,
+    asked: Question,
+    k: int,
+    reranker: Chain,
+    *,
+    told: Progress = silent,
+) -> list[Hits]:
     """Searches, re-ranks, and names what was found.
 
     Args:
@@ -53,13 +62,15 @@ def answer(store: LocalStore, view: View, asked: Question, k: int, reranker: Cha
         asked: the queries.
         k: how many images to find.
         reranker: what is done to the neighbours.
+        told: called with the stage, images done and their number while the re-ranker computes
+            something for the whole index.
 
     Raises:
         InputError: if k < 1, or the re-ranker needs what the question lacks.
     """
     if k < 1:
         raise InputError(f"k is {k}; at least one image must be asked for")
-    context = view.context(asked.descriptors, asked.features)
+    context = view.context(asked.descriptors, asked.features, told=told)
     neighbours, ranking = _rank(view, context, min(k, max(1, len(view))), reranker)
     beliefs = context.need("query_beliefs")
     shown = likely(beliefs, LIKELY)
@@ -113,7 +124,7 @@ def _rank(view: View, context: Context, k: int, reranker: Chain) -> tuple[Rankin
     ranking = neighbours
     for link in reranker.links:
         ranking = link.rerank(ranking, context)
-        if isinstance(link, QueryExpansion):  # a second search finds, it does not insert
+        if getattr(link, "finds", False):  # a second search finds, it does not insert
             neighbours = ranking
     return neighbours, Ranking(ranking.ids[:, :k], ranking.scores[:, :k])
 

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from steeple.collection.adding import AddReport
 from steeple.collection.answers import Question, answer, name_photos
-from steeple.collection.beliefs import stored_judge
+from steeple.collection.approximate import About
+from steeple.collection.caches import rebuild_index
 from steeple.collection.changing import label_images, remove_images
-from steeple.collection.cohort import Cohort
 from steeple.collection.creating import create_store, discard_if_empty
 from steeple.collection.describing import PhotoLike, describe_photos
-from steeple.collection.embedders import stored_embedder, stored_extractor
 from steeple.collection.hits import Hits, Recognition
+from steeple.collection.indexing import AUTO, MEMORY
 from steeple.collection.intake import take_in
 from steeple.collection.naming import flag_distractors, name_files
+from steeple.collection.opened import OpenCollection
+from steeple.collection.quality import SearchQuality, measure_search
 from steeple.collection.sources import list_photos, read_source
 from steeple.collection.statistics import describe
-from steeple.collection.store import Image, LocalStore
-from steeple.collection.view import View
-from steeple.collection.votes import stored_calibration
-from steeple.embedding.base import Embedder
 from steeple.embedding.pipeline import Described
 from steeple.errors import InputError
-from steeple.geometry.strongest import Strongest
 from steeple.progress import Progress, silent
 from steeple.retrieval.neighbors import as_descriptors
 from steeple.retrieval.reranking import create_reranker
@@ -37,7 +32,7 @@ from steeple.retrieval.types import Floats
 __all__ = ["Collection"]
 
 
-class Collection:
+class Collection(OpenCollection):
     """Photos, their descriptors, their labels and their votes, in one folder.
 
     Made by `create` or `open`; usable as a context manager.
@@ -48,12 +43,6 @@ class Collection:
             print(hits.landmark, hits.confidence, hits[0].id)
     """
 
-    def __init__(self, store: LocalStore) -> None:
-        self._store = store
-        self._embedder: Embedder | None = None
-        self._extractor: Strongest | None = None
-        self._view: View | None = None
-
     @classmethod
     def create(
         cls,
@@ -62,6 +51,8 @@ class Collection:
         embedder: str = "sift-vlad",
         local_features: str | None = "sift",
         features_per_photo: int = 1000,
+        index: str = AUTO,
+        memory: int = MEMORY,
         seed: int = 0,
     ) -> Collection:
         """Makes an empty collection.
@@ -72,15 +63,27 @@ class Collection:
             local_features: what finds their local features, by name or as the folder of a model,
                 which is copied; None keeps none, and nothing can be verified then.
             features_per_photo: how many local features of a photo are kept, 1 to 1000.
+            index: how it is searched: ``flat`` exactly, the name of a FAISS factory approximately,
+                ``auto`` by the number of images.
+            memory: bytes that an approximate index may take.
             seed: of everything the collection learns.
 
         Raises:
             CollectionError: if something is there already.
-            InputError: if no embedder or no extractor has this name.
+            InputError: if no embedder, no extractor or no index has this name.
             MachineError: if the extractor needs an extra, or weights, that are not there.
             StorageError: if it cannot be written.
         """
-        return cls(create_store(Path(folder), embedder, local_features, features_per_photo, seed))
+        store = create_store(
+            Path(folder),
+            embedder,
+            local_features,
+            features_per_photo,
+            seed,
+            index=index,
+            memory=memory,
+        )
+        return cls(store)
 
     @classmethod
     def build(
@@ -92,6 +95,8 @@ class Collection:
         embedder: str = "sift-vlad",
         local_features: str | None = "sift",
         features_per_photo: int = 1000,
+        index: str = AUTO,
+        memory: int = MEMORY,
         seed: int = 0,
         **options: Any,
     ) -> tuple[Collection, AddReport]:
@@ -106,6 +111,8 @@ class Collection:
             embedder: as for `create`.
             local_features: as for `create`.
             features_per_photo: as for `create`.
+            index: as for `create`.
+            memory: as for `create`.
             seed: as for `create`.
             **options: the other arguments of `add`.
 
@@ -118,6 +125,8 @@ class Collection:
             embedder=embedder,
             local_features=local_features,
             features_per_photo=features_per_photo,
+            index=index,
+            memory=memory,
             seed=seed,
         )
         try:
@@ -125,77 +134,6 @@ class Collection:
         except BaseException:
             discard_if_empty(places._store, remove=not was_there)
             raise
-
-    @classmethod
-    def open(cls, folder: Path | str) -> Collection:
-        """Opens an existing collection; takes the same time whatever its size.
-
-        Raises:
-            CollectionError: if it is no collection, or one of another format.
-        """
-        return cls(LocalStore(Path(folder)))
-
-    def close(self) -> None:
-        """Lets go of the collection's files."""
-        self._store.close()
-
-    def __enter__(self) -> Collection:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __len__(self) -> int:
-        """How many images the collection has."""
-        return len(self._store)
-
-    def __iter__(self) -> Iterator[Image]:
-        """Every image, without loading them all."""
-        return iter(self._store)
-
-    def __contains__(self, image: object) -> bool:
-        """Whether the collection has an image of this id."""
-        return isinstance(image, str) and image in self._store.find([image])
-
-    def __getitem__(self, image: str) -> Image:
-        """The image of an id.
-
-        Raises:
-            InputError: if there is none.
-        """
-        found = self._store.find([image]).get(image)
-        if found is None:
-            raise InputError(f"{self.folder} has no image {image!r}")
-        return found
-
-    @property
-    def folder(self) -> Path:
-        """Where the collection lies."""
-        return self._store.folder
-
-    @property
-    def embedder(self) -> Embedder:
-        """What describes its photos, as far as it has learned."""
-        if self._embedder is None or self._embedder.learned_from is None:
-            self._embedder = stored_embedder(self._store)
-        return self._embedder
-
-    @property
-    def extractor(self) -> Strongest | None:
-        """What finds the local features of its photos; None if it keeps none.
-
-        Raises:
-            CollectionError: if its model is damaged.
-            MachineError: if it needs an extra, or weights, that are not there.
-        """
-        if self._extractor is None:
-            self._extractor = stored_extractor(self._store)
-        return self._extractor
 
     def add(
         self,
@@ -275,13 +213,60 @@ class Collection:
         """
         label_images(self._store, landmarks)
 
-    def search(self, query: PhotoLike, k: int = 100, *, rerank: str = "default") -> Hits:
+    def build_index(
+        self,
+        kind: str | None = None,
+        *,
+        memory: int | None = None,
+        progress: Progress = silent,
+    ) -> About | None:
+        """Builds the approximate index now; `add` does so by itself when it is time.
+
+        Args:
+            kind: ``auto``, ``flat`` (exact search, no index) or the name of a FAISS factory, which
+                is what is wanted from now on; None leaves what was wanted before.
+            memory: bytes that it may take; None leaves what was wanted before.
+            progress: called with stage, images done, and their number.
+
+        Returns:
+            What was built; None if everything is searched exactly.
+
+        Raises:
+            InputError: if FAISS cannot make such an index of these images; the old one stays.
+            CollectionError: if another process is writing.
+            StorageError: if the disk is full; the old one stays.
+        """
+        with self._store.writing():
+            built = rebuild_index(self._store, kind, memory, progress)
+        return None if built is None else built.about
+
+    def measure_search(self, queries: int = 100) -> SearchQuality:
+        """Measures what the approximate index finds of what exact search does, and how fast.
+
+        Args:
+            queries: how many are drawn, from the collection itself; see `sampling`.
+        """
+        with self.view() as view:
+            return measure_search(view, queries, seed=int(self._store.setting("seed")) + 1)
+
+    def search(
+        self,
+        query: PhotoLike,
+        k: int = 100,
+        *,
+        rerank: str = "default",
+        exact: bool = False,
+        progress: Progress = silent,
+    ) -> Hits:
         """Finds the images that show what a photo shows.
 
         Args:
             query: a photo: its path, its file's bytes, or (H, W, 3) uint8 RGB.
             k: how many images to find.
             rerank: ``default``, ``knn`` or another re-ranker, or several joined by commas.
+            exact: search exactly, even if there is an approximate index.
+            progress: told what re-rankers compute for the whole index: stage, images done, and
+                their number.
 
         Raises:
             ImageError: if the photo cannot be read.
@@ -290,8 +275,9 @@ class Collection:
         described = self.describe([query])
         side = self.extractor.max_side if self.extractor else self.embedder.max_side
         asked = Question(described.descriptors, described.features, [query], side)
-        with self.view() as view:
-            return answer(self._store, view, asked, k, create_reranker(rerank))[0]
+        with self.view(exact=exact) as view:
+            chain = create_reranker(rerank)
+            return answer(self._store, view, asked, k, chain, told=progress)[0]
 
     def recognize(
         self,
@@ -330,7 +316,7 @@ class Collection:
         return answers if distractors is None else flag_distractors(answers, distractors), failed
 
     def search_descriptors(
-        self, queries: Floats, k: int = 100, *, rerank: str = "default"
+        self, queries: Floats, k: int = 100, *, rerank: str = "default", exact: bool = False
     ) -> list[Hits]:
         """The same for queries that are embedded already: (Q, D) float32 to Q answers.
 
@@ -345,7 +331,7 @@ class Collection:
                 f"queries have {queries.shape[1]} dimensions, "
                 f"this collection {self._store.segments.dimension}"
             )
-        with self.view() as view:
+        with self.view(exact=exact) as view:
             return answer(self._store, view, Question(queries), k, create_reranker(rerank))
 
     def embed(self, photos: Sequence[PhotoLike]) -> Floats:
@@ -364,37 +350,7 @@ class Collection:
         """
         return describe_photos(photos, self._fitted(), self.extractor)
 
-    @contextmanager
-    def view(self) -> Iterator[View]:
-        """One consistent view of the collection; see `View`."""
-        with self._store.snapshot() as columns:
-            if self._view is None or self._view.columns is not columns:
-                self._view = View(
-                    columns,
-                    self._store.segments,
-                    self._store.features(columns),
-                    stored_calibration(self._store),
-                    stored_judge(self._store),
-                    Cohort.stored(self._store).descriptors(self._store),
-                )
-            yield self._view
-
-    def index_ids(self) -> list[str]:
-        """The ids of the index images, in the order that rankings of a `view` count them."""
-        return self._store.index_ids()
-
-    def landmark_names(self, numbers: Iterable[int]) -> dict[int, str]:
-        """The names of landmarks by the numbers that votes carry."""
-        return self._store.landmark_names(numbers)
-
     def statistics(self) -> dict[str, Any]:
         """Numbers about the collection: images by role, landmarks, bytes, calibration."""
         with self.view() as view:
             return describe(self._store, view, self.embedder)
-
-    def _fitted(self) -> Embedder:
-        if self.embedder.learned_from is None:
-            raise InputError(
-                f"{self.folder} is empty; add photos with: steeple add {self.folder} PHOTOS"
-            )
-        return self.embedder

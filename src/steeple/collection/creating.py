@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from steeple.collection.embedders import new_extractor
+from steeple.collection.indexing import AUTO, MEMORY, check_kind, put_wanted
 from steeple.collection.store import LocalStore
 from steeple.embedding.base import create_embedder
 from steeple.errors import CollectionError
@@ -14,21 +15,31 @@ __all__ = ["create_store", "discard_if_empty"]
 
 
 def create_store(
-    folder: Path, embedder: str, local_features: str | None, features_per_photo: int, seed: int
+    folder: Path,
+    embedder: str,
+    local_features: str | None,
+    features_per_photo: int,
+    seed: int,
+    *,
+    index: str = AUTO,
+    memory: int = MEMORY,
 ) -> LocalStore:
     """Makes the store of an empty collection; the arguments are those of `Collection.create`.
 
     Raises:
         CollectionError: if something is there already.
-        InputError: if no embedder or no extractor has this name.
+        InputError: if no embedder, no extractor or no index has this name.
         MachineError: if the extractor needs an extra, or weights, that are not there.
         StorageError: if it cannot be written.
     """
     kept, copies = new_extractor(local_features, features_per_photo)
+    dimension = create_embedder(embedder).dimension
+    check_kind(index, dimension)
     settings = {
         "embedder": embedder,
-        "dimension": create_embedder(embedder).dimension,
+        "dimension": dimension,
         "seed": seed,
+        "index": put_wanted(index, memory),
         "local_features": kept,
     }
     return LocalStore.create(folder, settings, copies)

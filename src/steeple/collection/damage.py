@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from steeple.collection.adding import hash_file
+from steeple.collection.caches import remove_derived
 from steeple.collection.cohort import Cohort
 from steeple.collection.schema import put_setting
 from steeple.collection.segments import ROWS, checksum
@@ -237,6 +238,8 @@ def store_again(store: LocalStore, damaged: Sequence[Damage], remade: Remade) ->
     changed = sorted({*vectors, *remade.features, *lost})
     if not changed:
         return
+    if vectors:
+        remove_derived(store)
     for row, vector in sorted(vectors.items()):
         store.segments.write(row, vector[None])
     with store.snapshot() as columns:

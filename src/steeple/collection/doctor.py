@@ -14,7 +14,6 @@ gone or changed is worth knowing but no damage: the collection works without it.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -25,6 +24,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from steeple.collection.beliefs import outdated_beliefs
+from steeple.collection.caches import find_stale, refresh_caches, remove_cache
 from steeple.collection.cohort import Cohort
 from steeple.collection.columns import Columns
 from steeple.collection.damage import (
@@ -44,8 +44,8 @@ from steeple.collection.votes import outdated_votes
 from steeple.embedding.base import Embedder, load_embedder
 from steeple.errors import CollectionError, InputError, MachineError, StorageError
 from steeple.geometry.strongest import Strongest
-from steeple.processes import available_cores
 from steeple.progress import Progress, silent
+from steeple.threads import available_cores
 
 __all__ = ["Diagnosis", "Finding", "Kind", "check"]
 
@@ -175,6 +175,8 @@ def _examine(
     if busy is None:
         progress("vote", 0, None)
         findings += _check_votes(store, repair)
+    if repair:
+        refresh_caches(store, since=None, progress=progress)
     return findings
 
 
@@ -226,24 +228,16 @@ def _check_extractor(store: LocalStore) -> tuple[Strongest | None, list[Finding]
 
 def _check_files(store: LocalStore, repair: bool) -> list[Finding]:
     """Caches that are stale or wrong, and what a killed process left behind."""
-    generation = store.setting("generation")
-    current = f"columns-{generation}.npy"
-    found: list[tuple[Path, Kind, str]] = []
-    for path in sorted((store.folder / "cache").glob("*")):
-        if path.name != current:
-            found.append((path, "cache", "belongs to an earlier state of the collection"))
-        elif not Columns.read(store.connection, generation).equals_file(path):
-            found.append((path, "cache", "does not show what the database holds"))
+    found: list[tuple[Path, Kind, str]] = [
+        (path, "cache", reason) for path, reason in find_stale(store)
+    ]
     for path in sorted(store.folder.glob("embedder-*")):
         if path.name != store.setting("embedder_folder"):
             reason = "was left behind by an interrupted command"
             found.append((path, "leftover", reason))
     if repair:
         for path, _, _ in found:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            remove_cache(path)
     return [Finding(kind, None, f"{path} {what}", repair) for path, kind, what in found]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from steeple.collection.adding import AddReport, add_photos
 from steeple.collection.beliefs import refresh_beliefs
+from steeple.collection.caches import refresh_caches
 from steeple.collection.embedders import keep_embedder
 from steeple.collection.learning import learn_from
 from steeple.collection.sources import Source
@@ -45,7 +46,7 @@ def take_in(
         InputError: if there is nothing to learn from.
         OSError: if the disk is full or fails; what was committed stays.
     """
-    clock = Stopwatch()
+    clock, before = Stopwatch(), int(store.setting("generation"))
     learned: dict[Path, Prepared] = {}
     fits = embedder.learned_from is None
     if fits:
@@ -75,6 +76,10 @@ def take_in(
     if extractor is not None:
         with clock.stage("verify"):
             refresh_beliefs(store, seed=store.setting("seed"), workers=workers, progress=progress)
+    with clock.stage("index"):
+        built = refresh_caches(store, since=before, progress=progress)
+    if not built:
+        del clock.seconds["index"]
     report.learned_from = embedder.learned_from if fits else None
     report.seconds = clock.seconds
     return report, embedder
@@ -84,4 +89,5 @@ def bring_votes_up_to_date(store: LocalStore) -> int:
     """Refreshes votes and verified votes; returns how many images have another vote."""
     changed = refresh_votes(store, seed=store.setting("seed"))
     refresh_beliefs(store, seed=store.setting("seed"))
+    refresh_caches(store, since=None, build=False)
     return changed

@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
+from steeple.collection.approximate import StoredIndex
+from steeple.collection.beliefs import stored_judge
+from steeple.collection.cohort import Cohort
 from steeple.collection.columns import Columns
+from steeple.collection.coverage import Coverage
 from steeple.collection.feature_files import StoredFeatures
+from steeple.collection.graphs import GraphShelf
 from steeple.collection.segments import Segments
+from steeple.collection.store import LocalStore
 from steeple.collection.verifying import IndexVerifier, ListVerifier
 from steeple.collection.voters import VOTING
+from steeple.collection.votes import stored_calibration
 from steeple.geometry.features import Features
+from steeple.progress import Progress, silent
 from steeple.retrieval.calibration import Calibration
 from steeple.retrieval.contrast import measure_background, vote_contrast, vote_similarity
+from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.neighbors import search_blocks
 from steeple.retrieval.recognition import published_recognition
 from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.shelf import MemoryShelf, Shelf
 from steeple.retrieval.types import UNVOTED, Floats, Ids, Ranking, Votes
 from steeple.retrieval.verified import CANDIDATES, Judge, likeliest, verified_votes
 from steeple.retrieval.voting import count_votes
@@ -37,6 +48,8 @@ class View:
         calibration: from contrast to probability.
         judge: from similarity and geometry to probability, where there are local features.
         cohort: (m, D) float32, the descriptors that say what similarity is ordinary.
+        approximate: what searches the index; None searches exactly.
+        cache: where what is computed for the index is kept; None keeps it in memory.
     """
 
     columns: Columns
@@ -45,6 +58,28 @@ class View:
     calibration: Calibration
     judge: Judge
     cohort: Floats
+    approximate: StoredIndex | None = None
+    cache: Path | None = None
+
+    @classmethod
+    def of(cls, store: LocalStore, columns: Columns, approximate: StoredIndex | None) -> View:
+        """The view of a collection whose snapshot is open.
+
+        Args:
+            store: the collection.
+            columns: the snapshot's.
+            approximate: what searches the index; None searches exactly.
+        """
+        return cls(
+            columns,
+            store.segments,
+            store.features(columns),
+            stored_calibration(store),
+            stored_judge(store),
+            Cohort.stored(store).descriptors(store),
+            approximate,
+            store.folder / "cache",
+        )
 
     @cached_property
     def rows(self) -> Ids:
@@ -88,8 +123,38 @@ class View:
         return flat.reshape(*ids.shape, flat.shape[1])
 
     def search(self, queries: Floats, k: int) -> Ranking:
-        """The k index images nearest to each query: (Q, D) float32 to a (Q, k) ranking."""
+        """The k index images nearest to each query: (Q, D) float32 to a (Q, k) ranking.
+
+        As far as the approximate index finds them, where there is one; scores are exact anyway.
+        """
+        if self._coverage is not None:
+            return self._coverage.search(queries, k)
         return search_blocks(queries, self.segments.blocks(self.rows), k)
+
+    @cached_property
+    def _coverage(self) -> Coverage | None:
+        if self.approximate is None:
+            return None
+        return Coverage.of(self.approximate, self.rows, self.segments)
+
+    @cached_property
+    def exactly(self) -> View:
+        """The same without an approximate index."""
+        return self if self.approximate is None else replace(self, approximate=None)
+
+    def graph(self, told: Progress = silent) -> IndexGraph:
+        """The neighbours of index images among themselves, kept with the collection.
+
+        Args:
+            told: called with the stage, images done and their number while anything is computed.
+        """
+        return IndexGraph(self, self.search, shelf=self._shelf, told=told)
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        if self.cache is None:
+            return MemoryShelf()
+        return GraphShelf(self.cache, self.rows, self.approximate)
 
     def context(
         self,
@@ -98,6 +163,7 @@ class View:
         *,
         workers: int | None = None,
         progress: Callable[[int, int], None] | None = None,
+        told: Progress = silent,
     ) -> Context:
         """Everything a re-ranker may use for some queries.
 
@@ -107,6 +173,8 @@ class View:
                 verified and re-rankers can verify.
             workers: processes that verify; None takes one per core.
             progress: called with queries verified and queries in all.
+            told: called with the stage, images done and their number while a re-ranker computes
+                something for the whole index.
         """
         training = self.columns.training
         labels = self.columns.landmarks[training]
@@ -120,6 +188,7 @@ class View:
             queries=queries,
             index=self,
             search=self.search,
+            graph=self.graph(told),
             query_votes=votes,
             index_votes=self.votes,
             query_beliefs=Votes(votes.labels, self.calibration.probability(contrast)),

@@ -1,0 +1,92 @@
+"""steeple index: the approximate index of a collection, built now."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from steeple.cli import options
+from steeple.cli.console import console, emit_json, show_table, shown_progress, size_text
+
+if TYPE_CHECKING:
+    from steeple.collection.approximate import About
+    from steeple.collection.quality import SearchQuality
+
+__all__ = ["index", "quality_rows"]
+
+
+def index(
+    collection: options.CollectionArgument,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--kind",
+            help="auto (by the number of images), flat (exact search, no index) or the name of a "
+            "FAISS factory, such as HNSW32 or IVF4096,SQ8. If not given, what it was before.",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            "--memory",
+            metavar="SIZE",
+            help="What the index may take, such as 4GB, which auto keeps to. If not given, what it "
+            "was before, 4GB at first.",
+        ),
+    ] = None,
+    json: options.Json = False,
+) -> None:
+    """Build the approximate index of a collection now, and measure it.
+
+    Large collections get one by themselves; this is to choose its kind, or to bring it up to date
+    before a fifth of the images has changed.
+    """
+    from steeple.collection import Collection
+
+    bytes_ = None if memory is None else options.parse_memory(memory)
+    with Collection.open(collection) as places:
+        with shown_progress() as progress:
+            about = places.build_index(kind, memory=bytes_, progress=progress)
+            progress("measure", 0, None)
+            quality = places.measure_search()
+        if json:
+            emit_json(_as_dict(about, quality))
+            return
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for name, value in [*_about_rows(about), *quality_rows(quality)]:
+            table.add_row(name, value)
+        show_table(table)
+        if about is None:
+            console.print(f"{collection} is searched exactly; there is no approximate index")
+
+
+def _as_dict(about: About | None, quality: SearchQuality) -> dict[str, Any]:
+    built = {"kind": "flat", "seconds": 0.0, "bytes": 0}
+    if about is not None:
+        built = {"kind": about.kind, "seconds": about.seconds, "bytes": about.bytes}
+    return built | asdict(quality)
+
+
+def _about_rows(about: About | None) -> list[tuple[str, str]]:
+    if about is None:
+        return []
+    return [
+        ("kind", about.factory),
+        ("images", f"{about.images:,}"),
+        ("built in", f"{about.seconds:,.1f} s"),
+        ("size", f"{size_text(about.bytes)}, {about.bytes / about.images:,.0f} bytes an image"),
+    ]
+
+
+def quality_rows(quality: SearchQuality) -> list[tuple[str, str]]:
+    """What was measured of a search, as rows of a table."""
+    return [
+        (f"recall@{quality.length}", f"{quality.recall:.4f}"),
+        ("a search takes", f"{quality.milliseconds:,.2f} ms"),
+        ("an exact one", f"{quality.exact_milliseconds:,.2f} ms"),
+        ("times faster", f"{quality.times_faster:,.1f}"),
+        ("measured on", f"{quality.queries:,} {quality.origin}"),
+    ]

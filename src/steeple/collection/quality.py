@@ -1,0 +1,89 @@
+"""How much an approximate index finds of what exact search does, and how much faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+from steeple.collection.sampling import draw_sample
+from steeple.collection.view import View
+from steeple.retrieval.leaving_out import without_self
+from steeple.retrieval.presets import FLAT
+from steeple.retrieval.recall import recall
+from steeple.retrieval.types import Floats, Ranking
+
+__all__ = ["SearchQuality", "measure_search"]
+
+_LENGTH = 100
+_TIMED = 15  # queries, one at a time, each searched both ways
+
+
+@dataclass(frozen=True)
+class SearchQuality:
+    """What was measured.
+
+    Args:
+        factory: FAISS's name of the index; "Flat" if everything is searched exactly.
+        images: of the index of the collection.
+        queries: how many were asked.
+        origin: what they are, in words.
+        length: images per query, the k of recall@k.
+        recall: the share of the exact neighbours that were found.
+        milliseconds: of one search, the median of one query at a time.
+        exact_milliseconds: of the same searched exactly.
+        times_faster: their ratio.
+    """
+
+    factory: str
+    images: int
+    queries: int
+    origin: str
+    length: int
+    recall: float
+    milliseconds: float
+    exact_milliseconds: float
+    times_faster: float
+
+
+def measure_search(view: View, queries: int, *, seed: int) -> SearchQuality:
+    """Measures a view's own search against exact search.
+
+    Args:
+        view: of a collection; the snapshot it belongs to is still open.
+        queries: how many to draw.
+        seed: of the draw.
+    """
+    sample = draw_sample(view.segments, view.columns, queries, seed=seed)
+    exact = view.exactly
+    extra = 0 if sample.own is None else 1
+    k = max(1, min(_LENGTH, len(view) - extra))
+    found, truth = (one.search(sample.queries, k + extra) for one in (view, exact))
+    if sample.own is not None:
+        found, truth = without_self(found, sample.own), without_self(truth, sample.own)
+    ours, theirs = _time((view.search, exact.search), sample.queries[:_TIMED], k)
+    return SearchQuality(
+        factory=FLAT if view.approximate is None else view.approximate.about.factory,
+        images=len(view),
+        queries=len(sample.queries),
+        origin=sample.origin,
+        length=k,
+        recall=recall(found, truth),
+        milliseconds=ours,
+        exact_milliseconds=theirs,
+        times_faster=1.0 if view.approximate is None else theirs / max(ours, 1e-9),
+    )
+
+
+def _time(
+    searches: tuple[Callable[[Floats, int], Ranking], ...], queries: Floats, k: int
+) -> list[float]:
+    """The median milliseconds of each search; they take turns, so what slows one slows all."""
+    spent: list[list[float]] = [[] for _ in searches]
+    for query in queries:
+        for search, times in zip(searches, spent, strict=True):
+            start = perf_counter()
+            search(query[None], k)
+            times.append(1000 * (perf_counter() - start))
+    return [median(times) if times else 0.0 for times in spent]

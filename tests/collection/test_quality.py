@@ -1,0 +1,117 @@
+"""Measuring the search of a collection against exact search."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from steeple import Collection
+from steeple.collection import quality
+from steeple.collection.sampling import draw_sample
+from steeple.collection.store import LocalStore
+from steeple.collection.view import View
+from steeple.retrieval.types import Ranking
+
+
+@pytest.fixture
+def filled(places: Collection, city: Path) -> Collection:
+    places.add(city, workers=1)
+    return places
+
+
+class TestSample:
+    @pytest.fixture
+    def filled(self, store: LocalStore, put: Any, vectors: Any) -> LocalStore:
+        """Thirty images; every third is in the training set only."""
+        put(store, [f"{n:02}" for n in range(30)], vectors(0, 30))
+        with store.transaction():
+            for number in range(0, 30, 3):
+                store.label(f"{number:02}", "spire", 1)
+        return store
+
+    def test_photos_outside_the_index_are_preferred(self, filled: LocalStore, vectors: Any) -> None:
+        with filled.snapshot() as columns:
+            sample = draw_sample(filled.segments, columns, 8, seed=0)
+            again = draw_sample(filled.segments, columns, 8, seed=0)
+            other = draw_sample(filled.segments, columns, 8, seed=1)
+        outside = vectors(0, 30)[::3]
+        assert sample.own is None
+        assert sample.origin == "training images that are not in the index"
+        assert len(np.unique(sample.queries, axis=0)) == 8
+        assert all((query == outside).all(axis=1).any() for query in sample.queries)
+        np.testing.assert_array_equal(sample.queries, again.queries)
+        assert (sample.queries != other.queries).any()
+
+    def test_too_few_of_them(self, filled: LocalStore) -> None:
+        with filled.snapshot() as columns:
+            sample = draw_sample(filled.segments, columns, 11, seed=0)
+            rows = columns.rows[columns.index]
+        assert sample.own is not None
+        assert len(set(sample.own.tolist())) == 11
+        np.testing.assert_array_equal(sample.queries, filled.segments.read(rows[sample.own]))
+        assert "each without itself" in sample.origin
+
+    def test_of_nothing(self, store: LocalStore) -> None:
+        with store.snapshot() as columns:
+            assert draw_sample(store.segments, columns, 9, seed=0).queries.shape == (0, 8)
+
+
+def test_exact_search_finds_everything(filled: Collection) -> None:
+    found = filled.measure_search()
+    assert (found.factory, found.images, found.queries, found.length) == ("Flat", 14, 14, 13)
+    assert (found.recall, found.times_faster) == (1, 1)
+    assert found.milliseconds > 0
+
+
+def test_an_empty_collection(places: Collection) -> None:
+    found = places.measure_search()
+    assert (found.images, found.queries, found.recall) == (0, 0, 1)
+
+
+def test_what_is_missed_is_counted(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that returns every second neighbour twice as fast; the clock is ours."""
+    filled.build_index("HNSW4")
+    now = [0.0]
+    search = View.search
+
+    def half(view: View, queries: Any, k: int) -> Ranking:
+        now[0] += 1 if view.approximate is not None else 2
+        found = search(view, queries, k)
+        if view.approximate is None:
+            return found
+        found.ids[:, 1::2], found.scores[:, 1::2] = -1, -np.inf
+        return found
+
+    monkeypatch.setattr(View, "search", half)
+    monkeypatch.setattr(quality, "perf_counter", lambda: now[0])
+    found = filled.measure_search(5)
+    assert found.factory == "HNSW4"
+    assert (found.queries, found.length) == (5, 13)
+    # Seven of fourteen are left; the photo itself was the first of them.
+    assert found.recall == pytest.approx(6 / 13, abs=0.04)
+    assert (found.milliseconds, found.exact_milliseconds) == (1000, 2000)
+    assert found.times_faster == 2
+
+
+def test_exact_hits_can_be_asked_for(
+    filled: Collection, tiny: ModuleType, city: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from steeple.collection.coverage import Coverage
+
+    photo = city / "meadow.jpg"
+    expected = [hit.id for hit in filled.search(photo, 5)]
+    filled.build_index("HNSW4")
+    assert [hit.id for hit in filled.search(photo, 5)] == expected
+
+    def refuse(*_: object) -> None:
+        pytest.fail("searched approximately")
+
+    monkeypatch.setattr(Coverage, "search", refuse)
+    assert [hit.id for hit in filled.search(photo, 5, exact=True)] == expected
+    vector = filled.embed([photo])
+    (found,) = filled.search_descriptors(vector, 5, rerank="knn", exact=True)
+    assert found[0].id == "meadow.jpg"
