@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steeple.datasets.pickles import read_plain_pickle
 from steeple.errors import InputError
 from steeple.evaluation import (
     global_average_precision,
     mean_average_precision,
+    mean_position,
     mean_precision,
+    median_position,
     revisited,
+    top_1_accuracy,
 )
 
 IDS = list("abcdefgh")
@@ -166,6 +169,45 @@ class TestMeanPrecision:
         assert mean_precision(predictions, solution, k) == pytest.approx(expected)
 
 
+class TestPosition:
+    def test_by_hand(self) -> None:
+        solution = {"q1": ["a"], "q2": ["a", "b"], "q3": ["a"], "q4": [], "q5": ["a"]}
+        predictions = {"q1": ["a"], "q2": ["x", "y", "b", "a"], "q3": ["x"], "q4": ["x"]}
+        # At 1 and 3, and twice not among the first 100.
+        assert mean_position(predictions, solution) == (1 + 3 + 101 + 101) / 4
+        assert median_position(predictions, solution) == (3 + 101) / 2
+
+    def test_k_cuts_the_list(self) -> None:
+        assert mean_position({"q": ["x", "a"]}, {"q": ["a"]}, k=1) == 2
+        assert median_position({"q": ["x", "a"]}, {"q": ["a"]}, k=1) == 2
+        assert mean_position({"q": ["x", "a"]}, {"q": ["a"]}, k=2) == 2
+
+    def test_no_query_to_score(self) -> None:
+        assert mean_position({"q": ["a"]}, {"q": ["None"]}) == 0.0
+        assert median_position({"q": ["a"]}, {}) == 0.0
+
+    def test_k_below_1(self) -> None:
+        for metric in (mean_position, median_position):
+            with pytest.raises(InputError, match="give 1 or more"):
+                metric({}, {}, k=0)
+
+    @given(predictions_of_images, solutions_of_images, st.integers(1, 12))
+    def test_against_the_reference(
+        self, predictions: dict[str, list[str]], solution: dict[str, Any], k: int
+    ) -> None:
+        positions = []
+        for query, relevant in slow_relevant(solution).items():
+            position = k + 1
+            for rank in range(min(k, len(predictions.get(query, []))), 0, -1):
+                if predictions[query][rank - 1] in relevant:
+                    position = rank
+            positions.append(position)
+        if not positions:
+            positions = [0]
+        assert mean_position(predictions, solution, k) == pytest.approx(np.mean(positions))
+        assert median_position(predictions, solution, k) == np.median(positions)
+
+
 landmarks = st.integers(1, 4)
 scores = st.sampled_from([0.0, 0.25, 0.5, 1.0])
 predictions_of_landmarks = st.dictionaries(
@@ -266,6 +308,36 @@ class TestGlobalAveragePrecision:
         assert global_average_precision(perfect, solution, ignore) == pytest.approx(
             float(bool(perfect))
         )
+
+
+class TestTop1:
+    def test_by_hand(self) -> None:
+        solution = {"a": [1, 2], "b": [2], "c": [3], "d": [], "e": None}
+        predictions = {"a": ("2", 0.1), "b": (3, 0.9), "d": (1, 0.9), "other": (1, 0.9)}
+        assert top_1_accuracy(predictions, solution) == pytest.approx(1 / 3)
+
+    @pytest.mark.parametrize("nothing", [[], None, ["None"], [""]])
+    def test_nothing_to_name(self, nothing: Any) -> None:
+        assert top_1_accuracy({"a": (1, 0.5)}, {"a": nothing}) == 0.0
+
+    def test_no_prediction_is_a_wrong_one(self) -> None:
+        solution = {"a": ["1"], "b": ["1"], "c": ["None", "1"]}
+        assert top_1_accuracy({"a": None, "c": (None, 1.0)}, solution) == 0.0
+
+    @given(predictions_of_landmarks, solutions_of_landmarks)
+    def test_against_the_reference(
+        self, predictions: dict[str, Any], solution: dict[str, Any]
+    ) -> None:
+        right = [
+            predictions.get(query) is not None and predictions[query][0] in shown
+            for query, shown in solution.items()
+            if shown
+        ]
+        expected = sum(right) / len(right) if right else 0.0
+        assert top_1_accuracy(predictions, solution) == pytest.approx(expected)
+        # The scores say nothing, and wrong answers elsewhere do not either.
+        others = {query: p and (p[0], -p[1]) for query, p in predictions.items()} | {"no": (1, 1.0)}
+        assert top_1_accuracy(others, solution) == pytest.approx(expected)
 
 
 def slow_revisited(
@@ -419,8 +491,7 @@ class TestRevisited:
         path = shared / "groundtruth" / f"{name}.pkl"
         if not path.is_file():
             pytest.skip(f"{path.name} is not there")
-        with path.open("rb") as stream:
-            truth = pickle.load(stream, encoding="latin1")
+        truth = read_plain_pickle(path)
         count = len(truth["imlist"])
         everything = np.arange(count)
         perfect = np.stack(

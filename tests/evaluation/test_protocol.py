@@ -16,6 +16,7 @@ from steeple.demo.plan import make_plan
 from steeple.errors import CollectionError, InputError, LabelError
 from steeple.evaluation import METHODS, evaluate_gldv2, protocol
 from steeple.retrieval.origins import origins
+from steeple.retrieval.reranking import RERANKERS
 
 PHOTOS, LANDMARKS, SEED = 150, 8, 3
 
@@ -103,6 +104,107 @@ def test_recognition_is_the_gap_of_the_files(city, evaluated, part):
             total += right / rank
     expected = 100 * total / sum(1 for landmark in rows.values() if landmark)
     assert evaluation.recognition["default"][part.lower()] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("part", ["Public", "Private", "all"])
+def test_first_ranks_are_those_of_the_files(city, evaluated, method, part):
+    evaluation, run, _ = evaluated
+    found = found_by(run, method)
+    rows = [
+        (found[row["id"]], set(row["images"].split()))
+        for row in table(city.root, "retrieval_solution_v2.1")
+        if row["Usage"] in ({"Public", "Private"} if part == "all" else {part})
+    ]
+    for k in (1, 5, 10):
+        shares = [len(relevant.intersection(ids[:k])) / k for ids, relevant in rows]
+        assert evaluation.precision[method][part.lower()][f"mp@{k}"] == pytest.approx(
+            100 * np.mean(shares)
+        )
+    positions = [
+        next((rank for rank, image in enumerate(ids[:100], start=1) if image in relevant), 101)
+        for ids, relevant in rows
+    ]
+    assert evaluation.position[method][part.lower()] == {
+        "mean": pytest.approx(np.mean(positions)),
+        "median": pytest.approx(np.median(positions)),
+    }
+
+
+@pytest.mark.parametrize("part", ["Public", "Private", "all"])
+def test_accuracy_is_that_of_the_files(city, evaluated, part):
+    evaluation, run, _ = evaluated
+    named = dict(zip(run.queries, run.beliefs.labels.tolist(), strict=True))
+    rows = [
+        (row["id"], row["landmarks"])
+        for row in table(city.root, "recognition_solution_v2.1")
+        if row["landmarks"] and row["Usage"] in ({"Public", "Private"} if part == "all" else {part})
+    ]
+    right = [run.names.get(named[query]) == landmark for query, landmark in rows]
+    assert np.mean(right) > 0
+    assert part != "all" or np.mean(right) < 1
+    assert evaluation.accuracy["default"][part.lower()] == pytest.approx(100 * np.mean(right))
+    assert evaluation.accuracy.keys() == evaluation.recognition.keys()
+
+
+def test_queries_a_few_at_a_time_are_answered_the_same(city, evaluated, monkeypatch):
+    evaluation, run, places = evaluated
+    monkeypatch.setattr(protocol, "TOGETHER", 7)
+    told = []
+    again, other = evaluate_gldv2(
+        city.root, places, workers=1, progress=lambda *words: told.append(words)
+    )
+    for name, ranking in run.rankings.items():
+        assert (other.rankings[name].ids == ranking.ids).all(), name
+    assert again.retrieval == evaluation.retrieval
+    assert again.recognition == evaluation.recognition
+    done = [number for stage, number, _ in told if stage == "queries"]
+    assert done == sorted(done)
+    assert done[-1] == city.test
+    assert {total for stage, _, total in told if stage == "queries"} == {city.test}
+    assert list(again.seconds) == [name for name in evaluation.seconds if name in again.seconds]
+
+
+def test_all_is_every_method(city, evaluated):
+    _, _, places = evaluated
+    evaluation, _ = evaluate_gldv2(city.root, places, methods=["all"], workers=1)
+    assert list(evaluation.retrieval) == list(RERANKERS)
+
+
+class TestOtherImages:
+    """Figures of a data set are never those of a collection that holds more."""
+
+    @pytest.fixture
+    def places(self, evaluated, tmp_path):
+        return shutil.copytree(evaluated[2], tmp_path / "places")
+
+    def refused(self, city, places, *words):
+        with pytest.raises(CollectionError, match="is a collection of other images") as caught:
+            evaluate_gldv2(city.root, places, methods=["knn"], workers=1)
+        for word in (*words, "--collection"):
+            assert word in str(caught.value)
+
+    def test_photos_that_the_data_set_lacks(self, city, places, tmp_path):
+        photo = next((city.root / "test").rglob("*.jpg"))
+        (tmp_path / "mine").mkdir()
+        shutil.copy(photo, tmp_path / "mine" / "holiday.jpg")
+        with Collection.open(places) as collection:
+            collection.add(tmp_path / "mine", workers=1)
+        self.refused(city, places, "1 of which", "'holiday.jpg'")
+
+    def test_photos_that_play_another_part(self, city, places):
+        """A training photo that can be found as well is one more image in the index."""
+        with Collection.open(places) as collection:
+            image = next(image for image in collection if image.landmark is None)
+            collection.label({image.id: "somewhere"})  # an index image that votes
+        self.refused(city, places, repr(image.id))
+
+    def test_a_part_of_the_data_set_is_completed(self, city, places, evaluated):
+        with Collection.open(places) as collection:
+            collection.remove([image.id for image in list(collection)[::9]])
+        evaluation, _ = evaluate_gldv2(city.root, places, methods=["knn"], workers=1)
+        assert evaluation.sizes == evaluated[0].sizes
+        assert evaluation.retrieval["knn"] == evaluated[0].retrieval["knn"]
 
 
 def test_default_is_not_below_similarity(evaluated):
@@ -230,7 +332,10 @@ def test_without_recognition_there_is_no_gap(city, evaluated, tmp_path):
     places = shutil.copytree(evaluated[2], tmp_path / "places")
     evaluation, _ = evaluate_gldv2(root, places, methods=["knn"], workers=1)
     assert evaluation.recognition["default"] == {"gap": None, "public": None, "private": None}
+    assert evaluation.accuracy["default"] == {"public": None, "private": None, "all": None}
     assert evaluation.retrieval["knn"]["public"] is None
+    assert evaluation.precision["knn"]["public"] is None
+    assert evaluation.position["knn"]["public"] is None
     assert evaluation.retrieval["knn"]["all"] == evaluation.retrieval["knn"]["private"]
 
 

@@ -67,6 +67,8 @@ EVALUATION = Evaluation(
     recognition={"votes": {"gap": 4.0, "public": 5.0, "private": None}},
     rejection=(),
     seconds={"embed": 1.25, "vote": 2.5},
+    precision={"knn": {"public": None, "all": {"mp@1": 60.0, "mp@5": 50.0, "mp@10": 40.0}}},
+    accuracy={"votes": {"public": None, "all": 70.0}},
 )
 
 
@@ -91,9 +93,22 @@ def test_facts_and_tables():
         ("seconds in all", "3.8"),
     )
     retrieval, recognition = made.tables
-    assert retrieval.columns == recognition.columns == ("public", "private", "all")
-    assert retrieval.rows == (("knn", (1.0, None, 3.0)),)
-    assert recognition.rows == (("votes", (5.0, None, 4.0)),)
+    assert retrieval.columns == ("public", "private", "all", "mP@1", "mP@5", "mP@10")
+    assert retrieval.rows == (("knn", (1.0, None, 3.0, 60.0, 50.0, 40.0)),)
+    assert recognition.columns == ("public", "private", "all", "top-1")
+    assert recognition.rows == (("votes", (5.0, None, 4.0, 70.0)),)
+
+
+def test_figures_that_are_not_there_are_blank():
+    made = evaluation_report(
+        replace(EVALUATION, precision={"knn": {"all": None}}, accuracy={}),
+        make_run(),
+        title="T",
+        subtitle="S",
+    )
+    retrieval, recognition = made.tables
+    assert retrieval.rows == (("knn", (1.0, None, 3.0, None, None, None)),)
+    assert recognition.rows == (("votes", (5.0, None, 4.0, None)),)
 
 
 def test_every_query_is_shown_once_where_there_is_room():

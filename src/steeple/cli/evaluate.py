@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, show_table, shown_progress
-
-if TYPE_CHECKING:
-    from steeple.evaluation import Evaluation
+from steeple.cli.console import emit_json, shown_progress
+from steeple.cli.figures import show_evaluation, show_revisited
+from steeple.errors import InputError
 
 __all__ = ["evaluate", "show_evaluation"]
 
@@ -24,6 +23,8 @@ class Dataset(StrEnum):
     """The layouts that can be evaluated."""
 
     GLDV2 = "gldv2"
+    ROXFORD5K = "roxford5k"
+    RPARIS6K = "rparis6k"
 
 
 def evaluate(
@@ -37,14 +38,30 @@ def evaluate(
         str | None,
         typer.Option(
             "--methods",
-            help="What to compare, by commas; + makes chains: spatial+two-stage. If not given: "
-            "knn, aqe, sort, two-stage, default, and spatial where there are local features.",
+            help="What to compare, by commas; + makes chains: spatial+two-stage; all is every "
+            "re-ranker that can run. If not given: knn, aqe, default, spatial where there are "
+            "local features, and sort and two-stage where there is a training set.",
         ),
     ] = None,
     collection: Annotated[
         Path | None,
         typer.Option("--collection", help="Keep the collection here, or use the one that is."),
     ] = None,
+    distractors: Annotated[
+        Path | None,
+        typer.Option(
+            "--distractors",
+            metavar="PHOTOS",
+            help="A folder of photos that join the index of roxford5k or rparis6k.",
+        ),
+    ] = None,
+    queries_cropped: Annotated[
+        bool,
+        typer.Option(
+            "--queries-cropped/--no-queries-cropped",
+            help="Crop the queries of roxford5k and rparis6k to their boxes.",
+        ),
+    ] = True,
     embedder: options.Embedder = "sift-vlad",
     local_features: options.LocalFeatures = None,
     no_local_features: options.NoLocalFeatures = False,
@@ -53,25 +70,41 @@ def evaluate(
     html: options.Html = None,
     json: options.Json = False,
 ) -> None:
-    """Compare the re-rankers on a data set: mAP@100 and GAP, in percent."""
+    """Compare the re-rankers on a data set, by its own rules, in percent."""
+    asked: dict[str, Any] = {
+        "methods": None if methods is None else [name.strip() for name in methods.split(",")],
+        "embedder": embedder,
+        "local_features": options.chosen_local_features(local_features, no_local_features),
+        "seed": seed,
+        "workers": workers,
+    }
+    if dataset is not Dataset.GLDV2:
+        asked |= {"distractors": distractors, "cropped": queries_cropped}
+        _evaluate_revisited(folder, dataset, collection, asked, html=html, json=json)
+    elif distractors is not None or not queries_cropped:
+        raise InputError(
+            "--distractors and --no-queries-cropped are for roxford5k and rparis6k; "
+            "leave them out, or name the data set with --dataset"
+        )
+    else:
+        _evaluate_gldv2(folder, collection, asked, html=html, json=json)
+
+
+def _evaluate_gldv2(
+    folder: Path, collection: Path | None, asked: dict[str, Any], *, html: Path | None, json: bool
+) -> None:
     from steeple.evaluation import evaluate_gldv2
     from steeple.report import write_evaluation_report
     from steeple.report.comparison import evaluation_report
 
-    with tempfile.TemporaryDirectory(prefix="steeple-") as scratch, shown_progress() as progress:
-        evaluation, run = evaluate_gldv2(
-            folder,
-            collection or Path(scratch, "places"),
-            methods=None if methods is None else [name.strip() for name in methods.split(",")],
-            embedder=embedder,
-            local_features=options.chosen_local_features(local_features, no_local_features),
-            seed=seed,
-            workers=workers,
-            progress=progress,
-        )
+    with _place(collection) as places, shown_progress() as progress:
+        evaluation, run = evaluate_gldv2(folder, places, progress=progress, **asked)
     if html:
         report = evaluation_report(
-            evaluation, run, title=f"Evaluation of {folder.name}", subtitle=f"{dataset}, {embedder}"
+            evaluation,
+            run,
+            title=f"Evaluation of {folder.name}",
+            subtitle=f"{evaluation.dataset}, {asked['embedder']}",
         )
         write_evaluation_report(report, html)
     if json:
@@ -80,40 +113,36 @@ def evaluate(
         show_evaluation(evaluation)
 
 
-def show_evaluation(evaluation: Evaluation) -> None:
-    """Prints the figures as tables."""
-    sizes = evaluation.sizes
-    console.print(
-        f"{sizes['training']:,} training photos, {sizes['index']:,} index photos, "
-        f"{sizes['queries']:,} queries, {sizes['scored']:,} of them scored for retrieval"
-    )
-    show_table(_table("mAP@100", evaluation.retrieval, ("public", "private", "all")))
-    show_table(_table("GAP", evaluation.recognition, ("public", "private", "gap")))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("stage")
-    table.add_column("seconds", justify="right")
-    for stage, seconds in evaluation.seconds.items():
-        table.add_row(stage, f"{seconds:.2f}")
-    show_table(table)
-    for photo, reason in evaluation.failed:
-        text = reason if photo in reason else f"{photo}: {reason}"
-        console.print(text, style="yellow")
+def _evaluate_revisited(
+    folder: Path,
+    dataset: Dataset,
+    collection: Path | None,
+    asked: dict[str, Any],
+    *,
+    html: Path | None,
+    json: bool,
+) -> None:
+    from steeple.evaluation import evaluate_revisited
+    from steeple.report import write_evaluation_report
+    from steeple.report.tables import revisited_report
+
+    with _place(collection) as places, shown_progress() as progress:
+        evaluation = evaluate_revisited(folder, str(dataset), places, progress=progress, **asked)
+    if html:
+        report = revisited_report(
+            evaluation,
+            title=f"Evaluation of {folder.name}",
+            subtitle=f"{evaluation.dataset}, {asked['embedder']}",
+        )
+        write_evaluation_report(report, html)
+    if json:
+        emit_json(evaluation.to_dict())
+    else:
+        show_revisited(evaluation)
 
 
-def _table(
-    title: str, scores: dict[str, dict[str, float | None]], columns: tuple[str, ...]
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(Text(title, style="bold"))
-    best = {}
-    for column in columns:
-        table.add_column("all" if column == "gap" else column, justify="right")
-        best[column] = max((of[column] or 0 for of in scores.values()), default=0)
-    for method, of in scores.items():
-        cells = []
-        for column in columns:
-            value = of[column]
-            text = "" if value is None else f"{value:.2f}"
-            cells.append(Text(text, "bold green" if value and value == best[column] else ""))
-        table.add_row(method, *cells)
-    return table
+@contextmanager
+def _place(collection: Path | None) -> Iterator[Path]:
+    """Where the collection goes: where it was told to, or nowhere for long."""
+    with tempfile.TemporaryDirectory(prefix="steeple-") as scratch:
+        yield collection or Path(scratch, "places")

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
-from steeple.evaluation.metrics import global_average_precision, mean_average_precision
+from steeple.evaluation.metrics import (
+    global_average_precision,
+    mean_average_precision,
+    mean_position,
+    mean_precision,
+    median_position,
+    top_1_accuracy,
+)
 from steeple.evaluation.rejection import RejectionPoint, rejection_curve
-from steeple.evaluation.results import Evaluation, Run
+from steeple.evaluation.results import Evaluation, Figures, Run
 from steeple.retrieval.types import PAD, UNVOTED, Ranking, Votes
 
 __all__ = ["score"]
+
+_PARTS = {"public": ("Public",), "private": ("Private",), "all": ("Public", "Private")}
+_RANKS = (1, 5, 10)
+
+_Solution: TypeAlias = Mapping[str, Sequence[str]]
+_Found: TypeAlias = Mapping[str, Sequence[str]]
+_Named: TypeAlias = Mapping[str, tuple[str, float]]
+_Predictions = TypeVar("_Predictions")
+_Score = TypeVar("_Score")
 
 
 def score(
@@ -28,57 +45,86 @@ def score(
         seconds: wall time by stage.
         failed: photos that could not be read, with the reason.
     """
-    scored = [query for query, images in run.dataset.retrieval_solution.items() if images]
+    data = run.dataset
+    relevant = {query: images for query, images in data.retrieval_solution.items() if images}
+    wanted = {name: _part(relevant, data.usage, of) for name, of in _PARTS.items()}
+    shown = {
+        name: _part(data.recognition_solution, data.recognition_usage, of)
+        for name, of in _PARTS.items()
+    }
+    found = {name: _listed(run, ranking) for name, ranking in run.rankings.items()}
+    named = {name: _answers(run, some) for name, some in votes.items()}
+    gap = _scores(named, shown, _gap)
     return Evaluation(
         dataset="gldv2",
         sizes={
             "training": training,
             "index": len(run.index),
             "queries": len(run.queries),
-            "scored": len(scored),
+            "scored": len(relevant),
         },
-        retrieval={name: _retrieval(run, ranking) for name, ranking in run.rankings.items()},
-        recognition={name: _recognition(run, of) for name, of in votes.items()},
+        retrieval=_scores(found, wanted, _precision_of_lists),
+        recognition={
+            name: {"gap": of["all"], "public": of["public"], "private": of["private"]}
+            for name, of in gap.items()
+        },
         rejection=_rejection(run),
         seconds=seconds,
         failed=tuple(failed),
+        precision=_scores(found, wanted, _precision_at_ranks),
+        position=_scores(found, wanted, _position_of_first),
+        accuracy=_scores(named, shown, _accuracy),
     )
 
 
-def _retrieval(run: Run, ranking: Ranking) -> dict[str, float | None]:
-    """mAP@100 in percent of the public, the private and all queries."""
-    solution, usage = run.dataset.retrieval_solution, run.dataset.usage
-    predictions = {
+def _part(
+    solution: _Solution, usage: Mapping[str, str], usages: tuple[str, ...]
+) -> _Solution | None:
+    """The queries of some usages; None where there is nothing right among them."""
+    some = {query: right for query, right in solution.items() if usage[query] in usages}
+    return some if any(some.values()) else None
+
+
+def _scores(
+    predictions: Mapping[str, _Predictions],
+    parts: Mapping[str, _Solution | None],
+    metric: Callable[[_Predictions, _Solution], _Score],
+) -> dict[str, dict[str, _Score | None]]:
+    """Method -> part -> score."""
+    return {
+        name: {
+            part: None if solution is None else metric(of, solution)
+            for part, solution in parts.items()
+        }
+        for name, of in predictions.items()
+    }
+
+
+def _precision_of_lists(found: _Found, solution: _Solution) -> float:
+    return 100 * mean_average_precision(found, solution)
+
+
+def _precision_at_ranks(found: _Found, solution: _Solution) -> Figures:
+    return {f"mp@{k}": 100 * mean_precision(found, solution, k) for k in _RANKS}
+
+
+def _position_of_first(found: _Found, solution: _Solution) -> Figures:
+    return {"mean": mean_position(found, solution), "median": median_position(found, solution)}
+
+
+def _gap(named: _Named, solution: _Solution) -> float:
+    return 100 * global_average_precision(named, solution)
+
+
+def _accuracy(named: _Named, solution: _Solution) -> float:
+    return 100 * top_1_accuracy(named, solution)
+
+
+def _listed(run: Run, ranking: Ranking) -> dict[str, list[str]]:
+    """Query -> ids of what was found, best first."""
+    return {
         query: [run.index[image] for image in ids if image != PAD]
         for query, ids in zip(run.queries, ranking.ids.tolist(), strict=True)
-    }
-
-    def part(*usages: str) -> float | None:
-        some = {q: images for q, images in solution.items() if images and usage[q] in usages}
-        return 100 * mean_average_precision(predictions, some) if some else None
-
-    return {
-        "public": part("Public"),
-        "private": part("Private"),
-        "all": part("Public", "Private"),
-    }
-
-
-def _recognition(run: Run, votes: Votes) -> dict[str, float | None]:
-    """GAP in percent of the public, the private and all queries."""
-    solution, usage = run.dataset.recognition_solution, run.dataset.recognition_usage
-    predictions = _answers(run, votes)
-
-    def part(*usages: str) -> float | None:
-        some = {query: shown for query, shown in solution.items() if usage[query] in usages}
-        if not any(some.values()):
-            return None
-        return 100 * global_average_precision(predictions, some)
-
-    return {
-        "gap": part("Public", "Private"),
-        "public": part("Public"),
-        "private": part("Private"),
     }
 
 

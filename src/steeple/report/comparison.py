@@ -23,10 +23,10 @@ from steeple.report.model import (
     Mark,
     Row,
     Sample,
-    Table,
     Tile,
     Why,
 )
+from steeple.report.tables import evaluation_tables
 from steeple.retrieval.origins import origins
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.types import PAD, UNVOTED, Ids
@@ -37,17 +37,6 @@ _LOG = logging.getLogger(__name__)
 _TILES = 10  # photos shown of a ranking
 _WHY_SIDE = 720  # pixels; a picture of both photos, some 50 kB
 _BASE, _BEST = "knn", "default"
-
-_RETRIEVAL_NOTE = (
-    "mAP@100 in percent by the GLD-v2 rules, over the queries that have something to find. "
-    "knn: similarity alone; aqe: alpha query expansion; sort and two-stage: the steps as "
-    "published; spatial: similarity and inliers; default: what a search does."
-)
-_RECOGNITION_NOTE = (
-    "GAP in percent over all queries, those without a landmark included. votes: the published "
-    "soft vote and its score; inliers: the paper's recognition, votes and inliers together, and "
-    "the same with its rule for distractors; default: what a search answers, and its probability."
-)
 
 _REJECTION_NOTE = (
     "How sure must an answer be to be given? The further to the right, the more is asked for: "
@@ -89,25 +78,7 @@ def evaluation_report(
     if {_BASE, _BEST} <= set(run.rankings):
         shown = tuple(_sample(run, query, run.extractor) for query in _choose(run, samples))
     curves = _curves(evaluation, run)
-    return EvaluationReport(title, subtitle, facts, _tables(evaluation), shown, curves)
-
-
-def _tables(evaluation: Evaluation) -> tuple[Table, ...]:
-    def rows(
-        scores: dict[str, dict[str, float | None]], keys: tuple[str, ...]
-    ) -> tuple[tuple[str, tuple[float | None, ...]], ...]:
-        return tuple((name, tuple(of[key] for key in keys)) for name, of in scores.items())
-
-    keys = ("public", "private", "all")
-    return (
-        Table("Retrieval", keys, rows(evaluation.retrieval, keys), _RETRIEVAL_NOTE),
-        Table(
-            "Recognition",
-            keys,
-            rows(evaluation.recognition, ("public", "private", "gap")),
-            _RECOGNITION_NOTE,
-        ),
-    )
+    return EvaluationReport(title, subtitle, facts, evaluation_tables(evaluation), shown, curves)
 
 
 def _curves(evaluation: Evaluation, run: Run) -> tuple[Curve, ...]:
