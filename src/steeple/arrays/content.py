@@ -1,0 +1,56 @@
+"""What every file format gives: an array that is mapped, or one in pieces, to be unpacked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from steeple.errors import InputError
+
+__all__ = ["Content", "Names", "to_names"]
+
+Names: TypeAlias = npt.NDArray[np.bytes_]
+"""Ids or landmarks, UTF-8: (n,) fixed-width bytes, because a million strings take 60 MB more."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """The descriptors of a file.
+
+    Args:
+        shape: (N, D).
+        array: the descriptors where they can be read in place; None where they cannot.
+        pieces: reads them from the first row to the last, float arrays of shape (n, D).
+        ids: (N,) the ids that the file holds itself; None if it holds none.
+    """
+
+    shape: tuple[int, int]
+    array: npt.NDArray[Any] | None
+    pieces: Callable[[], Iterator[npt.NDArray[Any]]]
+    ids: Names | None = None
+
+
+def to_names(values: npt.NDArray[Any], name: str) -> Names:
+    """Numbers or texts as UTF-8.
+
+    Args:
+        values: (n,) integers, texts or bytes.
+        name: what to call them in the error.
+
+    Raises:
+        InputError: if they are something else.
+    """
+    if values.ndim != 1:
+        raise InputError(f"{name}: an array of shape {values.shape}; expected one entry per image")
+    if values.dtype.kind in "iu":
+        return values.astype(np.bytes_)
+    if values.dtype.kind == "S":
+        return values
+    if values.dtype.kind == "U" or all(isinstance(value, str | bytes) for value in values):
+        coded = [v if isinstance(v, bytes) else str(v).encode() for v in values.tolist()]
+        return np.array(coded, dtype=np.bytes_)
+    raise InputError(f"{name}: holds {values.dtype}; ids and landmarks are texts or integers")

@@ -1,0 +1,119 @@
+"""Approximate indexes of files of descriptors: built once, tuned, kept."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+from steeple.arrays.searching import Searched
+from steeple.retrieval.approximate import ApproximateIndex
+from steeple.retrieval.graph import Told
+from steeple.retrieval.presets import FLAT, choose_index
+from steeple.retrieval.types import Floats
+
+__all__ = ["AUTO", "Built", "build_index", "digest_of"]
+
+AUTO = "auto"
+"""Lets the number of images and the memory decide."""
+
+_WANTED = 0.95  # recall that an index is tuned to
+
+
+@dataclass(frozen=True)
+class Built:
+    """An approximate index, and how good it is.
+
+    Args:
+        part: what it searches, ``index`` or ``training``.
+        factory: its FAISS factory name.
+        recall: of the exact neighbours, the share that it finds for a sample of queries.
+        seconds: to build and tune it; 0 if it was kept from before.
+    """
+
+    part: str
+    factory: str
+    recall: float
+    seconds: float
+
+
+def build_index(
+    images: Searched,
+    factory: str,
+    *,
+    part: str,
+    place: Path | None,
+    queries: Floats,
+    k: int,
+    memory: int,
+    seed: int,
+    told: Told,
+) -> tuple[ApproximateIndex, Built] | None:
+    """Builds an approximate index and tunes it until it finds 95 % of the exact neighbours.
+
+    Args:
+        images: those that are searched.
+        factory: a FAISS factory name, or ``auto``.
+        part: what they are called.
+        place: the file the index is kept in; None keeps it in memory.
+        queries: (n, D) float32, a sample of those that will be asked.
+        k: how many neighbours will be asked for.
+        memory: bytes of work space.
+        seed: of what is learned.
+        told: hears how far it is.
+
+    Returns:
+        The index and how good it is; None where exact search is the best choice.
+
+    Raises:
+        InputError: if FAISS knows no such index.
+    """
+    if factory == AUTO:
+        factory = choose_index(len(images), queries.shape[1], memory)
+    if factory == FLAT:
+        return None
+    start = perf_counter()
+    file = None
+    if place is not None:
+        file = place.with_name(f"{place.name}-{digest_of(factory)}.faiss")
+    index = _kept(file, factory, len(images))
+    fresh = index is None
+    if index is None:
+        index = ApproximateIndex.build(images, factory, memory=memory, seed=seed, told=told)
+        if file is not None:
+            _keep(index, file)
+    told("recall", 0, 1)
+    reached = index.tune(queries, k, exact=images, wanted=_WANTED, memory=memory)
+    told("recall", 1, 1)
+    return index, Built(part, factory, reached, perf_counter() - start if fresh else 0.0)
+
+
+def digest_of(factory: str) -> str:
+    """Eight digits for a factory name, which may hold what file names cannot."""
+    return hashlib.blake2b(factory.encode(), digest_size=4).hexdigest()
+
+
+def _kept(file: Path | None, factory: str, images: int) -> ApproximateIndex | None:
+    if file is None or not file.is_file():
+        return None
+    import faiss
+
+    try:
+        index = ApproximateIndex(faiss.read_index(str(file)), factory)
+    except RuntimeError:  # cut short, or of another FAISS: it is built again
+        return None
+    return index if len(index) == images else None
+
+
+def _keep(index: ApproximateIndex, file: Path) -> None:
+    import faiss
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    beside = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        faiss.write_index(index.index, str(beside))
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+"""Searching in a file of descriptors: exactly, in blocks, or by an approximate index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from steeple.retrieval.approximate import ApproximateIndex
+from steeple.retrieval.neighbors import Block, search_blocks
+from steeple.retrieval.types import Floats, Ids, Ranking
+
+__all__ = ["Searched", "Searcher"]
+
+
+class Searched(Protocol):
+    """Images that can be searched."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, ids: Ids, /) -> Floats:
+        """Descriptors by position: ids of any shape to that shape + (D,), float32."""
+
+    def blocks(self, memory: int) -> Iterator[Block]:
+        """All of them, piece by piece, each of at most so many bytes."""
+
+
+@dataclass(frozen=True)
+class Searcher:
+    """Finds the nearest of some images.
+
+    Args:
+        images: those that are searched.
+        memory: bytes of work space.
+        device: what multiplies: ``cpu``, ``cuda``, or ``auto``.
+        approximate: proposes candidates; None searches exactly.
+    """
+
+    images: Searched
+    memory: int
+    device: str = "cpu"
+    approximate: ApproximateIndex | None = None
+
+    def __call__(
+        self, queries: Floats, k: int, told: Callable[[float], None] | None = None
+    ) -> Ranking:
+        """The k images nearest to each query.
+
+        Args:
+            queries: (Q, D) float32.
+            k: how many.
+            told: hears what share of the images has been compared.
+
+        Returns:
+            Ranking of shape (Q, k); equal scores in the order of the images; -1 pads.
+        """
+        if self.approximate is not None:
+            found = self.approximate.search(queries, k, exact=self.images, memory=self.memory)
+            if told:
+                told(1.0)
+            return found
+        # Half of the budget is for pieces that have to be converted, half for the search.
+        blocks = self._counted(told)
+        return search_blocks(queries, blocks, k, memory=self.memory // 2, device=self.device)
+
+    def _counted(self, told: Callable[[float], None] | None) -> Iterator[Block]:
+        for ids, vectors in self.images.blocks(self.memory // 2):
+            yield ids, vectors
+            if told:
+                told((int(ids[-1]) + 1) / len(self.images))

@@ -1,0 +1,209 @@
+"""From files to a submission and a table."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from steeple.arrays import Settings, Sources, Wanted, parse_methods, rerank_files
+from steeple.arrays.outputs import Lists, Predictions
+from steeple.datasets import read_recognition_submission, read_retrieval_submission
+from steeple.errors import InputError, LabelError
+from steeple.evaluation import global_average_precision, mean_average_precision
+from steeple.retrieval import Ranking, Votes, search_neighbors, soft_vote
+from steeple.retrieval.reranking import two_stage
+
+SETTINGS = Settings(k=20)
+
+
+@pytest.fixture
+def solved(files, toy):
+    """The files with solutions: relevant is what lies near, and every third query is ignored."""
+    near = search_neighbors(toy.queries, toy.index, 4).ids
+    lines, shown = ["id,images,Usage"], ["id,landmarks,Usage"]
+    for row, images in enumerate(near.tolist()):
+        usage = ("Public", "Private", "Ignored")[row % 3]
+        names = " ".join(f"x{image:03}" for image in images[1:])
+        lines.append(f"q{row:03},{'None' if usage == 'Ignored' else names},{usage}")
+        shown.append(f"q{row:03},{row % 20 if row % 2 else ''},{('Public', 'Private')[row % 2]}")
+    (files / "retrieval.csv").write_text("\n".join(lines) + "\n")
+    (files / "recognition.csv").write_text("\n".join(shown) + "\n")
+    return files
+
+
+def sources(folder, **changes):
+    files = {part: str(folder / f"{part}.npy") for part in ("queries", "index", "training")}
+    return replace(Sources(files, {}, folder / "training.csv"), **changes)
+
+
+def run(folder, *names, keep=None, **wanted):
+    methods = parse_methods(names or ["two-stage"])
+    return rerank_files(sources(folder), methods, Wanted(**wanted), SETTINGS, keep=keep)
+
+
+def test_the_submission_is_the_last_method_s(solved, toy, tmp_path):
+    out = tmp_path / "submission.csv"
+    found = run(solved, "knn", "two-stage", submission=out)
+    lists = read_retrieval_submission(out)
+    wanted = two_stage(
+        search_neighbors(toy.queries, toy.index, 20),
+        soft_vote(toy.queries, toy.training, toy.labels),
+        soft_vote(toy.index, toy.training, toy.labels),
+        k=20,
+    )
+    assert lists == {
+        f"q{row:03}": [f"x{image:03}" for image in ids if image >= 0]
+        for row, ids in enumerate(wanted.ids.tolist())
+    }
+    assert found.written == {str(out): "two-stage"}
+    assert found.retrieval == {}
+    assert found.sizes == {
+        "queries": 40, "index": 230, "training": 150, "landmarks": 20, "dimension": 24,
+    }  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features", "submission.csv"]
+
+
+def test_all_formats_give_one_submission(solved, toy, tmp_path):
+    h5py = pytest.importorskip("h5py", reason="the arrays extra is not installed")
+    arrow = pytest.importorskip("pyarrow", reason="the arrays extra is not installed")
+    import pyarrow.parquet as parquet
+
+    def ids(letter, count):
+        return [f"{letter}{row:03}" for row in range(count)]
+
+    with h5py.File(tmp_path / "q.h5", "w") as file:
+        file["queries/x"], file["queries/ids"] = toy.queries, ids("q", 40)
+        file.create_dataset("other/x", data=toy.index, compression="gzip")
+        file["other/ids"] = ids("x", 230)
+    lists = arrow.FixedSizeListArray.from_arrays(arrow.array(toy.training.ravel()), 24)
+    table = {"id": ids("t", 150), "v": lists, "landmark_id": toy.labels}
+    parquet.write_table(arrow.table(table), tmp_path / "t.parquet")
+    mixed = Sources(
+        {
+            "queries": f"{tmp_path}/q.h5:queries/x",
+            "index": f"{tmp_path}/q.h5:other/x",
+            "training": f"{tmp_path}/t.parquet",
+        },
+        {},
+        tmp_path / "t.parquet",
+    )
+    methods = parse_methods(["gated", "two-stage"])
+    rerank_files(mixed, methods, Wanted(submission=tmp_path / "one.csv"), SETTINGS)
+    run(solved, "gated", "two-stage", submission=tmp_path / "two.csv")
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+
+
+def test_figures_are_those_of_the_metrics(solved, toy, tmp_path):
+    found = run(
+        solved, "knn", "aqe",
+        submission=tmp_path / "s.csv",
+        recognition=tmp_path / "r.csv",
+        solution=solved / "retrieval.csv",
+        recognition_solution=solved / "recognition.csv",
+    )  # fmt: skip
+    near = search_neighbors(toy.queries, toy.index, 20).ids
+    lists = {row: near[row].tolist() for row in range(40)}
+    for part, rows in (("public", range(0, 40, 3)), ("private", range(1, 40, 3))):
+        solution = {row: near[row, 1:4].tolist() for row in rows}
+        wanted = 100 * mean_average_precision(lists, solution)
+        assert found.retrieval["knn"][part] == pytest.approx(wanted)
+    assert found.retrieval["knn"]["all"] > found.retrieval["aqe"]["all"]
+    predictions = read_recognition_submission(tmp_path / "r.csv")
+    votes = soft_vote(toy.queries, toy.training, toy.labels)
+    assert predictions["q000"][0] == str(votes.labels[0])
+    solution = {f"q{row:03}": [str(row % 20)] if row % 2 else [] for row in range(40)}
+    wanted = 100 * global_average_precision(predictions, solution)
+    assert found.recognition["gap"] == pytest.approx(wanted, rel=1e-3)
+    assert found.recognition["public"] is None  # of its queries, none shows a landmark
+    assert next(iter(found.seconds)) == "read"
+    assert list(found.seconds)[-1] == "score"
+
+
+def test_nothing_of_the_work_is_left(solved, tmp_path):
+    run(solved, "egt", submission=tmp_path / "s.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["features", "s.csv"]
+    run(solved, "egt", submission=tmp_path / "s.csv", keep=tmp_path / "kept")
+    assert any((tmp_path / "kept").iterdir())
+
+
+class TestNotes:
+    def test_of_labels(self, solved, tmp_path):
+        rows = (solved / "training.csv").read_text().splitlines()
+        (solved / "training.csv").write_text("\n".join([*rows[:-20], "z1,4", "z2,4"]) + "\n")
+        found = run(solved, submission=tmp_path / "s.csv")
+        assert found.notes == [
+            "20 training images have no landmark and do not vote",
+            "2 labels are of images without a training descriptor",
+        ]
+
+    def test_of_rows_without_ids(self, solved, tmp_path):
+        (solved / "queries.txt").unlink()
+        assert run(solved, submission=tmp_path / "s.csv").notes == [
+            "queries: no ids were found, so rows go by their numbers"
+        ]
+        assert list(read_retrieval_submission(tmp_path / "s.csv"))[-1] == "39"
+
+    def test_of_images_in_both(self, solved, tmp_path):
+        ids = (solved / "index.txt").read_text().replace("x00", "t00")
+        (solved / "index.txt").write_text(ids)
+        (note,) = run(solved, submission=tmp_path / "s.csv").notes
+        assert note.startswith("10 index images are training images, too")
+
+    def test_of_the_solution(self, solved, toy, tmp_path):
+        more = "strange1,x001 x002,Public\nq0001,y1 y2 x003,Private\n"
+        with (solved / "retrieval.csv").open("a") as file:
+            file.write(more)
+        assert run(solved, "knn", solution=solved / "retrieval.csv").notes == [
+            "2 queries of the solution have no descriptor and score 0",
+            "2 images of the solution are not in the index",
+        ]
+
+
+class TestRefuses:
+    def test_nothing_wanted(self, solved):
+        with pytest.raises(InputError, match=r"--out submission\.csv, or --solution"):
+            run(solved)
+
+    def test_no_place(self, solved, tmp_path):
+        for place in (tmp_path / "gone" / "s.csv", tmp_path):
+            with pytest.raises(InputError, match="no place for a CSV"):
+                run(solved, submission=place)
+            with pytest.raises(InputError, match="no place for a CSV"):
+                run(solved, recognition=place)
+
+    def test_labels_that_are_needed_before_anything_is_read(self, tmp_path):
+        missing = Sources({"queries": "gone.npy", "index": "gone.npy"}, {})
+        for names, wanted in (
+            (["two-stage"], Wanted(submission=tmp_path / "s.csv")),
+            (["knn"], Wanted(recognition=tmp_path / "s.csv")),
+        ):
+            with pytest.raises(InputError, match="needs votes"):
+                rerank_files(missing, parse_methods(names), wanted, SETTINGS)
+
+    def test_solutions_of_other_images(self, solved):
+        (solved / "queries.txt").unlink()
+        with pytest.raises(LabelError, match=r"none of its queries ids \(q000, .*\(0, .*--ids qu"):
+            run(solved, "knn", solution=solved / "retrieval.csv")
+        with pytest.raises(LabelError, match="none of its queries ids"):
+            run(solved, "knn", recognition_solution=solved / "recognition.csv")
+
+    def test_a_solution_of_another_index(self, solved):
+        (solved / "index.txt").unlink()
+        with pytest.raises(LabelError, match="none of its index ids"):
+            run(solved, "knn", solution=solved / "retrieval.csv")
+
+
+def test_lists_leave_out_pads():
+    ranking = Ranking(np.array([[2, 0, -1]]), np.zeros((1, 3)))
+    lists = Lists(ranking, np.array([b"q"]), np.array([b"a", b"b", "é".encode()]))
+    assert dict(lists) == {"q": ["é", "a"]}
+    assert len(lists) == 1
+    assert lists.get("other") is None
+
+
+def test_predictions_leave_out_who_is_not_named():
+    votes = Votes(np.array([1, -1]), np.array([0.5, 0.0]))
+    predictions = Predictions(votes, np.array([b"p", b"q"]), np.array([b"a", b"b"]))
+    assert dict(predictions) == {"p": ("b", 0.5)}
