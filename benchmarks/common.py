@@ -7,15 +7,19 @@ import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "Measured",
     "alternate",
     "describe_machine",
     "median_ratio",
@@ -23,6 +27,7 @@ __all__ = [
     "print_table",
     "report",
     "restart_with_threads",
+    "run_measured",
 ]
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -72,6 +77,48 @@ def alternate(rounds: int, *contestants: Callable[[], Any]) -> list[list[float]]
 def median_ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median over rounds of our time divided by theirs in the same round."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a process of its own said, and what it took.
+
+    Args:
+        code: its exit code.
+        output: what it printed.
+        seconds: from its start to its end.
+        own_mb: the most memory of its own that it was seen to have (RssAnon, every 20 ms).
+        total_mb: the most resident memory it had (VmHWM), with the pages of mapped files, which
+            the system takes back at will.
+    """
+
+    code: int
+    output: str
+    seconds: float
+    own_mb: float
+    total_mb: float
+
+
+def run_measured(command: Sequence[str]) -> Measured:
+    """Runs a command in a process of its own and watches its memory from outside.
+
+    A thread inside would see nothing while a library works and holds the interpreter.
+    """
+    begun = time.perf_counter()
+    peaks = {"RssAnon": 0.0, "VmHWM": 0.0}
+    with tempfile.TemporaryFile("w+") as output:
+        with subprocess.Popen(command, stdout=output) as process:
+            try:
+                while process.poll() is None:
+                    for name, megabytes in _resident(process.pid).items():
+                        peaks[name] = max(peaks[name], megabytes)
+                    time.sleep(0.02)
+            finally:
+                process.kill()  # nothing, unless this process is being ended
+        seconds = time.perf_counter() - begun
+        output.seek(0)
+        said = output.read()
+    return Measured(process.returncode, said, seconds, peaks["RssAnon"], peaks["VmHWM"])
 
 
 def describe_machine() -> dict[str, Any]:
@@ -124,3 +171,15 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def _resident(process: int) -> dict[str, float]:
+    """Resident memory of a process in MB; nothing once it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    pairs = (line.split(":", 1) for line in lines)
+    return {
+        name: int(value.split()[0]) / 1024 for name, value in pairs if name in ("RssAnon", "VmHWM")
+    }

@@ -15,12 +15,16 @@ from steeple.cli.add import add
 from steeple.cli.build import build
 from steeple.cli.clean import clean
 from steeple.cli.console import console, errors
+from steeple.cli.datasets import datasets
 from steeple.cli.delf import delf
 from steeple.cli.demo import demo
 from steeple.cli.doctor import doctor
+from steeple.cli.embed import embed
 from steeple.cli.evaluate import evaluate
+from steeple.cli.index import index
 from steeple.cli.recognize import recognize
 from steeple.cli.remove import remove
+from steeple.cli.rerank import rerank
 from steeple.cli.search import search
 from steeple.errors import MachineError, SteepleError
 
@@ -34,8 +38,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (demo, build, add, remove, search, recognize, evaluate, clean, delf, doctor):
+for verb in (
+    demo,
+    build,
+    add,
+    remove,
+    search,
+    recognize,
+    rerank,
+    evaluate,
+    embed,
+    clean,
+    delf,
+    index,
+    doctor,
+):
     app.command()(verb)
+app.add_typer(datasets, name="datasets")
 
 
 def _version(wanted: bool) -> None:

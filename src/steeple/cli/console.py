@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -33,7 +34,16 @@ from rich.text import Text
 
 from steeple.progress import Progress
 
-__all__ = ["command", "console", "emit_json", "errors", "show_table", "shown_progress", "sure"]
+__all__ = [
+    "command",
+    "console",
+    "emit_json",
+    "errors",
+    "show_table",
+    "shown_progress",
+    "size_text",
+    "sure",
+]
 
 console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
 errors = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
@@ -54,7 +64,25 @@ _STAGES = {
     "descriptors": "checking descriptors",
     "photos": "checking photos",
     "repair": "describing again",
+    "lists": "learning the index",
+    "index": "building the index",
+    "recall": "measuring recall",
+    "measure": "measuring the search",
+    "graph": "finding neighbours",
+    "neighbourhoods": "finding neighbourhoods",
+    "dba": "augmenting descriptors",
+    "diffusion": "diffusing",
+    "read": "reading descriptors",
+    "convert": "unpacking descriptors",
+    "voters": "finding voters",
+    "neighbours": "searching the index",
+    "query-voters": "naming queries",
+    "background": "measuring contrast",
+    "sizes": "asking for sizes",
+    "download": "downloading",
+    "unpack": "unpacking archives",
 }
+_IN_BYTES = frozenset({"download"})
 _EVERY = 10.0  # seconds between lines where there is no terminal
 _WIDE = 1_000_000  # columns where there is no terminal: nobody there wants an id in two pieces
 
@@ -94,6 +122,15 @@ def sure(probability: float) -> str:
     return f"{100 * probability:.0f} % sure"
 
 
+def size_text(size: float) -> str:
+    """Bytes as people say them, in powers of ten: ``1.9 GB``."""
+    for unit in ("B", "kB", "MB"):
+        if round(size, 1 if unit != "B" else 0) < 1000:
+            return f"{size:,.{unit != 'B':d}f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} GB"
+
+
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
     """Shows the progress of long work: bars with rate and ETA on a terminal, lines elsewhere."""
@@ -104,12 +141,26 @@ def shown_progress() -> Iterator[Progress]:
         yield _Lines()
 
 
+class _Count(MofNCompleteColumn):
+    """Photos, or bytes, done and to be done."""
+
+    def render(self, task: Task) -> Text:
+        if not task.fields.get("in_bytes"):
+            return super().render(task)
+        done = size_text(task.completed)
+        text = f"{done}/{size_text(task.total)}" if task.total else done
+        return Text(text, style="progress.download")
+
+
 class _Rate(ProgressColumn):
-    """Photos per second."""
+    """Photos, or bytes, per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.1f}/s" if speed and task.total else "", style="cyan")
+        if not speed or not task.total:
+            return Text("")
+        text = size_text(speed) if task.fields.get("in_bytes") else f"{speed:,.1f}"
+        return Text(f"{text}/s", style="cyan")
 
 
 def _bars() -> Bars:
@@ -117,7 +168,7 @@ def _bars() -> Bars:
         SpinnerColumn(),
         TextColumn("{task.description:<22}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        _Count(),
         _Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
@@ -135,7 +186,12 @@ def _on(bars: Bars) -> Progress:
             for earlier in tasks.values():  # a stage without a number ends when the next begins
                 if bars.tasks[earlier].total is None:
                     bars.update(earlier, total=1, completed=1)
-            tasks[stage] = bars.add_task(_STAGES.get(stage, f"re-ranking: {stage}"), total=total)
+            tasks[stage] = bars.add_task(
+                _STAGES.get(stage, f"re-ranking: {stage}"),
+                total=total,
+                completed=done,  # what an earlier run has done is no speed of this one
+                in_bytes=stage in _IN_BYTES,
+            )
         bars.update(tasks[stage], completed=done, total=total)
 
     return progress
@@ -145,22 +201,45 @@ class _Lines:
     """Progress as lines: where a stage begins, ends, and every ten seconds between."""
 
     def __init__(self) -> None:
-        self._stage = ""
-        self._done = 0
-        self._started = 0.0
-        self._last = 0.0
+        self._stages: dict[str, _Stage] = {}
+        self._last = ""
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
         now = monotonic()
-        if stage != self._stage:
-            self._stage, self._started = stage, now
-        elif done == self._done or (done != total and now - self._last < _EVERY):
+        known = self._stages.get(stage)
+        again = stage != self._last and known is not None and known.ended
+        self._last = stage
+        if known is None or again:
+            # Bytes that an earlier run brought took no time of this one.
+            before = done if stage in _IN_BYTES else 0
+            known = self._stages[stage] = _Stage(now, now, before, done)
+        elif done == known.done or (done != total and now - known.told < _EVERY):
             return
-        self._last, self._done = now, done
+        known.told, known.done = now, done
+        known.ended = done == total or (total is None and stage not in _IN_BYTES)
+        errors.print(known.line(stage, total))
+
+
+@dataclass
+class _Stage:
+    """Where a stage began and what was last said of it; two stages may go on at once."""
+
+    began: float
+    told: float
+    first: int
+    done: int
+    ended: bool = False
+
+    def line(self, stage: str, total: int | None) -> str:
         line = _STAGES.get(stage, f"re-ranking: {stage}")
-        if total:
-            spent = now - self._started
-            line += f": {done:,} of {total:,}"
-            if done and spent >= 1:
-                line += f", {done / spent:,.1f}/s, {spent * (total - done) / done:,.0f} s left"
-        errors.print(line)
+        say = size_text if stage in _IN_BYTES else "{:,}".format
+        if total is None and stage in _IN_BYTES:
+            return f"{line}: {say(self.done)}"
+        if not total:
+            return line
+        line += f": {say(self.done)} of {say(total)}"
+        spent, done = self.told - self.began, self.done - self.first
+        if done and spent >= 1:
+            rate = size_text(done / spent) if stage in _IN_BYTES else f"{done / spent:,.1f}"
+            line += f", {rate}/s, {spent * (total - self.done) / done:,.0f} s left"
+        return line

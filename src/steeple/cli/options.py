@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ __all__ = [
     "Json",
     "Landmarks",
     "LocalFeatures",
+    "Memory",
     "NoLocalFeatures",
     "Open",
     "Prefix",
@@ -26,7 +28,46 @@ __all__ = [
     "Source",
     "Workers",
     "chosen_local_features",
+    "parse_memory",
 ]
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_BINARY = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+_LEAST = 1 << 20  # bytes; with less, a search would go row by row
+
+
+def parse_memory(size: str) -> int:
+    """Reads an amount of memory as people write it.
+
+    Args:
+        size: a number and a unit: KB, MB, GB, TB (thousands), KiB, MiB, GiB, TiB (1024s), or B or
+            nothing for bytes; in any case, "4G" for "4GB".
+
+    Returns:
+        Bytes.
+
+    Raises:
+        InputError: if it is no such amount, or less than 1 MiB.
+    """
+    read = re.fullmatch(
+        r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)(I?)B?\s*", size.upper(), re.ASCII
+    )
+    if read is None or (read[3] and not read[2]):
+        raise InputError(f"{size!r} is no amount of memory; write 512MB, 4GB or 4GiB")
+    number = int(float(read[1]) * (_BINARY if read[3] else _UNITS)[read[2]])
+    if number < _LEAST:
+        raise InputError(f"{size!r} is too little memory to work with; give 1MiB or more")
+    return number
+
+
+def _parse_memory(size: str | int) -> int:
+    if isinstance(size, int):  # the default of a verb
+        return size
+    try:
+        return parse_memory(size)
+    except InputError as error:  # of a ValueError, only the value would be told
+        raise typer.BadParameter(str(error)) from error
+
 
 CollectionArgument = Annotated[
     Path, typer.Argument(metavar="COLLECTION", help="The folder of a collection.")
@@ -77,12 +118,24 @@ Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="Processes; one per core if not given."),
 ]
+Memory = Annotated[
+    int,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        parser=_parse_memory,
+        show_default=False,
+        help="Work space beside what is read and written, such as 512MB or 4GB.",
+    ),
+]
 Rerank = Annotated[
     str,
     typer.Option(
         "--rerank",
-        help="default, knn, aqe, sort, two-stage, spatial, inliers, gated or fusion; several are "
-        "joined by commas.",
+        metavar="NAME,...",
+        help="default, knn, aqe, label-aqe, dba, egt, diffusion, label-diffusion, sort, two-stage, "
+        "spatial, inliers, gated or fusion. Parameters follow by colons (aqe:alpha=0:n=5), further "
+        "re-rankers by commas (aqe,two-stage:threshold=0.5).",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
