@@ -228,6 +228,20 @@ def main() -> None:
     parser = new_parser(__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="of 761,757 images")
     parser.add_argument("--folder", type=Path, help="where the data lie, or go, and stay")
+    model = landmarks.Model()
+    parser.add_argument(
+        "--spectrum",
+        type=float,
+        default=1.25,
+        help=f"{model.spectrum} is that of gldv2_scale.py, whose neighbourhoods have twice as many "
+        "dimensions as is published for learned descriptors",
+    )
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.55,
+        help=f"with which plain search scores as published; {model.noise} for the other spectrum",
+    )
     parser.add_argument("--wanted", type=float, default=0.955, help="recall@100 to tune to")
     parser.add_argument("--queries", type=int, default=400, help="to measure with; as many tune")
     parser.add_argument("--rounds", type=int, default=3)
@@ -241,7 +255,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="steeple-approximate-") as temporary:
         folder = arguments.folder or Path(temporary)
         data = landmarks.make(
-            folder, scale=arguments.scale, queries=landmarks.SCORED + 400, training=False
+            folder,
+            scale=arguments.scale,
+            queries=landmarks.SCORED + 400,
+            model=landmarks.Model(spectrum=arguments.spectrum, noise=arguments.noise),
+            training=False,
         )
         run(data, arguments)
 

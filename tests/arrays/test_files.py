@@ -198,6 +198,10 @@ class TestParquet:
         write_parquet(arrow, tmp_path / "x.parquet", {"v": values})
         refused(tmp_path / "x.parquet", "row 2 holds", "others hold 2")
 
+    def test_refuses_a_first_row_that_is_missing(self, tmp_path, arrow):
+        write_parquet(arrow, tmp_path / "x.parquet", {"v": arrow.array([None, [1.0, 0.0]])})
+        refused(tmp_path / "x.parquet", "row 0 holds nothing", "others hold 2")
+
     def test_what_is_missing_is_no_number(self, tmp_path, arrow):
         write_parquet(arrow, tmp_path / "x.parquet", {"v": arrow.array([[1.0, 0.0], [None, 1.0]])})
         with pytest.raises(InputError, match="row 1 holds NaN"):

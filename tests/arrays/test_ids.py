@@ -75,6 +75,12 @@ class TestRead:
         for word in [name, *words]:
             assert word in str(error.value)
 
+    @pytest.mark.parametrize("odd", [b"b\xff", "b\udcff"])
+    def test_refuses_arrays_that_are_no_utf8(self, tmp_path, odd):
+        np.save(tmp_path / "x.npy", np.array([odd[:1], odd]))
+        with pytest.raises(InputError, match=r"x\.npy: entry 2 is not UTF-8"):
+            read_ids(tmp_path / "x.npy")
+
     def test_refuses_other_arrays(self, tmp_path):
         for odd in (np.ones(3), np.array([["a"]]), np.zeros(2, complex)):
             np.save(tmp_path / "x.npy", odd)

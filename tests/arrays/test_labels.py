@@ -34,6 +34,10 @@ def write(path, text):
         ("t.txt", "7\n12\n\n8\n", ["7", "12", None, "8"]),
         ("t.labels", "x y\nz\nx y\nz", ["x y", "z", "x y", "z"]),
         ("t.csv", "id,landmark_id\na,7\na,7\nzz,9\n", ["7", None, None, None]),
+        ("t.csv", "id,landmark_id\na,7\nb,-1\nc,-12\n", ["7", None, "-12", None]),
+        ("t.csv", "landmark_id,images\n-1,a b\n7,c\n", [None, None, "7", None]),
+        ("t.csv", "landmark_id\n7\n-1\n7\n-1\n", ["7", None, "7", None]),
+        ("t.txt", "7\n-1\n\n8\n", ["7", None, None, "8"]),
     ],
 )
 def test_tables_and_texts(tmp_path, name, text, wanted):
@@ -44,6 +48,8 @@ def test_arrays(tmp_path):
     place = tmp_path / "t.npy"
     np.save(place, np.array([7, -1, 12, 7]))
     assert named(read_labels(place, IDS)) == ["7", None, "12", "7"]
+    np.save(place, np.array([7, -2, 12, -1], np.int8))
+    assert named(read_labels(place, IDS)) == ["7", None, "12", None]
     np.save(place, np.array([7, 8, 12, 7], np.uint16))
     assert named(read_labels(place, IDS)) == ["7", "8", "12", "7"]
     np.save(place, np.array(["x", "", "é", "x"]))
@@ -61,6 +67,7 @@ def test_parquet(tmp_path):
         return named(read_labels(place, IDS))
 
     assert read({"landmark_id": [7, 8, 12, 7]}) == ["7", "8", "12", "7"]
+    assert read({"landmark_id": [7, -1, 12, -1]}) == ["7", None, "12", None]
     assert read({"landmark": ["x", None, "é", ""]}) == ["x", None, "é", None]
     table = {"id": ["d", "zz", "a"], "landmark_id": [3, 4, None], "url": ["", "", ""]}
     assert read(table) == [None, None, None, "3"]

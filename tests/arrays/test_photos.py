@@ -222,3 +222,18 @@ def test_nothing_is_left_of_what_fails(photos, written, tmp_path, monkeypatch, f
     with pytest.raises(StorageError, match="No space left on device"):
         embed(photos, tmp_path / "out", embedder, form=form)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_hdf5_on_a_full_disk(photos, written, tmp_path, monkeypatch):
+    """HDF5 raises errors of its own kind, with the system's somewhere in many lines."""
+    h5py = pytest.importorskip("h5py", reason="the arrays extra is not installed")
+
+    def full(*_, **__):
+        raise RuntimeError("flush failed (write failed: time = now\n, errno = 28, error = ...")
+
+    monkeypatch.setattr(h5py.Dataset, "resize", full)
+    embedder = find_embedder(str(written[0] / "embedder"))
+    with pytest.raises(StorageError, match=r"h5: cannot be written \(No space left") as error:
+        embed(photos, tmp_path / "out", embedder, form=Format.H5)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "out").iterdir()) == []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import tempfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from steeple.arrays import Settings, Sources, Wanted, parse_methods, rerank_files
+from steeple.arrays.keeping import work_folder
 from steeple.arrays.outputs import Lists, Predictions
 from steeple.datasets import read_recognition_submission, read_retrieval_submission
-from steeple.errors import InputError, LabelError
+from steeple.errors import InputError, LabelError, StorageError
 from steeple.evaluation import global_average_precision, mean_average_precision
 from steeple.retrieval import Ranking, Votes, search_neighbors, soft_vote
 from steeple.retrieval.reranking import two_stage
@@ -128,6 +132,38 @@ def test_nothing_of_the_work_is_left(solved, tmp_path):
     assert any((tmp_path / "kept").iterdir())
 
 
+def test_what_a_killed_run_left_is_removed(solved, tmp_path):
+    """A run that lives keeps its folder."""
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from steeple.arrays.keeping import work_folder\n"
+        "with work_folder(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'much.npy').write_text('descriptors')\n"
+        "    os._exit(9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path], check=False).returncode == 9
+    assert len(list(tmp_path.glob(".steeple-*"))) == 1
+    with work_folder(tmp_path) as living:
+        run(solved, "knn", submission=tmp_path / "s.csv")
+        assert list(tmp_path.glob(".steeple-*")) == [living]
+    assert not list(tmp_path.glob(".steeple-*"))
+
+
+def test_other_ids_find_other_voters_kept(solved, toy, tmp_path):
+    """Which images are in both sets is known by their ids, so kept voters depend on these."""
+    np.save(solved / "index.npy", toy.training)
+    ids = (solved / "training.txt").read_text()
+    (solved / "index.txt").write_text(ids.replace("t", "x"))
+    run(solved, submission=tmp_path / "apart.csv", keep=tmp_path / "kept")
+    (solved / "index.txt").write_text(ids)
+    run(solved, submission=tmp_path / "kept.csv", keep=tmp_path / "kept")
+    run(solved, submission=tmp_path / "fresh.csv")
+    assert (tmp_path / "kept.csv").read_text() == (tmp_path / "fresh.csv").read_text()
+    apart = (tmp_path / "apart.csv").read_text().replace("x", "t")
+    assert apart != (tmp_path / "fresh.csv").read_text()
+
+
 class TestNotes:
     def test_of_labels(self, solved, tmp_path):
         rows = (solved / "training.csv").read_text().splitlines()
@@ -172,6 +208,27 @@ class TestRefuses:
                 run(solved, submission=place)
             with pytest.raises(InputError, match="no place for a CSV"):
                 run(solved, recognition=place)
+
+    def test_no_way_to_write(self, solved, tmp_path, monkeypatch):
+        def refuse(**_):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+        with pytest.raises(StorageError, match=r"s\.csv: nothing can be written there \(Perm"):
+            run(solved, submission=tmp_path / "s.csv", keep=tmp_path / "kept")
+
+    def test_two_results_in_one_file(self, solved, tmp_path):
+        one, same = tmp_path / "s.csv", solved / ".." / "s.csv"
+        with pytest.raises(InputError, match="two results"):
+            run(solved, submission=one, recognition=same)
+
+    @pytest.mark.parametrize("name", ["index.npy", "queries.txt", "training.csv", "retrieval.csv"])
+    def test_results_over_what_is_read(self, solved, name):
+        before = (solved / name).read_bytes()
+        for wanted in ("submission", "recognition"):
+            with pytest.raises(InputError, match=f"{name} is read, and would be replaced"):
+                run(solved, solution=solved / "retrieval.csv", **{wanted: solved / name})
+        assert (solved / name).read_bytes() == before
 
     def test_labels_that_are_needed_before_anything_is_read(self, tmp_path):
         missing = Sources({"queries": "gone.npy", "index": "gone.npy"}, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from steeple.arrays.descriptors import FileDescriptors
 from steeple.arrays.labels import Labels
 from steeple.arrays.training import TrainingSet
 from steeple.arrays.voters import find_voters
-from steeple.errors import InputError
+from steeple.errors import InputError, StorageError
 from steeple.retrieval import search_neighbors, soft_vote
 from steeple.retrieval.reranking import two_stage
 from steeple.retrieval.reranking.chain import RERANKERS
@@ -248,6 +249,29 @@ class TestApproximate:
         (file,) = (tmp_path / "kept").glob("*.faiss")
         file.write_bytes(file.read_bytes()[:100])
         assert built().seconds > 0
+
+    def test_another_seed_is_another_index(self, files, tmp_path):
+        keep = Keep(tmp_path / "kept", FolderShelf)
+        for seed in (0, 1, 1):
+            settings = replace(self.SETTINGS, seed=seed)
+            task = Task(read_inputs(sources(files), MemoryShelf()), settings, keep)
+            task.answer(parse_methods(["two-stage"]))
+        assert len(list((tmp_path / "kept").glob("*.faiss"))) == 4  # of index and training set
+        assert len(list((tmp_path / "kept").glob("votes-*"))) == 2
+
+    def test_no_room_for_it(self, files, tmp_path, monkeypatch):
+        import faiss
+
+        def full(index, path):
+            Path(path).write_bytes(b"half")
+            raise RuntimeError("Error in write at io.cpp:1: write error in x: 1 != 2 (Disk full)")
+
+        monkeypatch.setattr(faiss, "write_index", full)
+        keep = Keep(tmp_path / "kept", FolderShelf)
+        task = Task(read_inputs(sources(files), MemoryShelf()), self.SETTINGS, keep)
+        with pytest.raises(StorageError, match=r"faiss: the index cannot be kept \(Disk full\)"):
+            task.answer(parse_methods(["knn"]))
+        assert list((tmp_path / "kept").iterdir()) == []
 
     def test_auto_is_exact_for_few(self, files, toy):
         settings = replace(SETTINGS, approximate="auto")

@@ -215,6 +215,10 @@ class TestIndex:
         ran = steeple("build", folder, "--out", tmp_path / "p", "--index", "HNSW4", *words)
         assert ran.code == 0
         assert "building the index: 4 of 4" in ran.err
+        said = "searched by an approximate index of 4 images, HNSW4, which finds 100.0 % of the "
+        assert said in " ".join(ran.out.split())
+        again = steeple("add", tmp_path / "p", folder, "--workers", 1)
+        assert "approximate" not in again.out
         with Collection.open(tmp_path / "p") as places, places.view() as view:
             assert view.approximate.about.factory == "HNSW4"
 

@@ -48,6 +48,26 @@ def test_as_a_collection_does(steeple, some, built, tmp_path):
     np.testing.assert_array_equal(np.load(tmp_path / "out/photos.npy"), wanted)
 
 
+def test_photos_that_are_not_there(steeple, some, built, tmp_path):
+    """Of a data set that was downloaded in part: not a line for each of millions of photos."""
+    folder = tmp_path / "gldv2"
+    place = folder / "index/a/b/c/abc.jpg"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(next(p for p in some.iterdir() if p.stem != "broken").read_bytes())
+    (folder / "index.csv").write_text("id\nabc\n" + "".join(f"{n:03}\n" for n in range(30)))
+    (folder / "test.csv").write_text("id\nabd\n")
+    (folder / "train.csv").write_text("id,url,landmark_id\nabe,,1\n")
+    out = tmp_path / "out"
+    ran = steeple("embed", folder, "--out", out, "--collection", built, "--workers", 1)
+    assert ran.code == 0
+    assert f"{out / 'index.npy'}: 1 x 512" in ran.out
+    assert f"{out / 'training.npy'}: not written" in ran.out
+    assert "try:" not in ran.out  # rerank would not find its files
+    assert "32 left out:" in ran.out
+    assert "and 22 more; --json names all" in ran.out
+    assert ran.out.count("no such file") == 10
+
+
 @pytest.mark.parametrize("form", ["h5", "parquet"])
 def test_formats(steeple, some, built, tmp_path, form):
     pytest.importorskip({"h5": "h5py", "parquet": "pyarrow"}[form])

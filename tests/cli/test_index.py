@@ -7,6 +7,7 @@ import json
 import pytest
 
 from steeple import Collection
+from steeple.collection import quality
 
 
 def test_builds_and_measures(steeple, places, city):
@@ -45,6 +46,25 @@ def test_flat_says_so(steeple, places):
     ran = steeple("index", places)
     assert ran.code == 0
     assert f"{places} is searched exactly; there is no approximate index" in ran.out
+
+
+@pytest.mark.parametrize(("faster", "said"), [(0.5, True), (1.5, False)])
+def test_says_whether_it_pays(steeple, places, monkeypatch, faster, said):
+    """On so few images the clock says one thing today and another tomorrow; here it is ours."""
+    spent = quality._time
+
+    def time(*words):
+        spent(*words)
+        return [1.0, faster]
+
+    monkeypatch.setattr(quality, "_time", time)
+    hint = f"it is slower than exact search, which finds everything: steeple index {places} "
+    for words in (
+        ("index", places, "--kind", "HNSW8"),
+        ("doctor", "--collection", places, "--recall"),
+    ):
+        ran = steeple(*words)
+        assert (hint in " ".join(ran.out.split())) == said
 
 
 def test_refuses_what_cannot_be(steeple, places, tmp_path):

@@ -41,7 +41,21 @@ class TestParseMemory:
             assert parse_memory(f"{number}{letter}B") == number * 1000**power
 
     @pytest.mark.parametrize(
-        "size", ["", "GB", "4XB", "-4GB", "4 GB extra", "4,5GB", "1e9", "nan", "inf", "9" * 400, "4iB", "٤GB"]
+        "size",
+        [
+            "",
+            "GB",
+            "4XB",
+            "-4GB",
+            "4 GB extra",
+            "4,5GB",
+            "1e9",
+            "nan",
+            "inf",
+            "9" * 400,
+            "4iB",
+            "٤GB",
+        ],
     )
     def test_what_is_no_amount(self, size: str) -> None:
         with pytest.raises(InputError, match="no amount of memory; write 512MB, 4GB or 4GiB"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -155,6 +156,18 @@ def test_keys() -> None:
     assert one == graph_key(np.arange(5), None)
     assert one != graph_key(np.arange(6), None)
     assert one != graph_key(np.arange(1, 6), None)
+
+
+def test_how_hard_is_searched_is_part_of_the_key(filled: Collection) -> None:
+    filled.build_index("HNSW4")
+    with filled.view() as view:
+        index = view.approximate
+        assert index is not None
+        key = graph_key(view.rows, index)
+        for change in ({"probes": 7}, {"refine": 7}, {"checksum": 7}):
+            index.about = replace(index.about, **change)
+            assert key != graph_key(view.rows, index)
+            key = graph_key(view.rows, index)
 
 
 def test_removing(tmp_path: Path) -> None:

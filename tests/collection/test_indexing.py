@@ -133,11 +133,16 @@ def test_too_few_images_for_what_was_asked(
         assert places.add(source, workers=1).added == 5
         assert "in 8 lists" in caplog.text
         assert "searched exactly" in caplog.text
+        assert f"steeple index {places.folder} --kind auto" in caplog.text
+        assert places.statistics()["approximate"] is None
         assert numbered(places) is None
         with pytest.raises(InputError, match="lists"):
             places.build_index()
         assert places.add(photos(tiny, tmp_path / "a", range(5, 10)), workers=1).added == 5
         assert numbered(places) == "approximate-000001"
+        found = places.statistics()["approximate"]
+        assert (found["factory"], found["images"]) == ("IVF8,SQ8", 10)
+        assert 0 < found["recall"] <= 1
 
 
 class TestByHand:
@@ -192,8 +197,9 @@ class TestByHand:
     def test_what_cannot_be_changes_nothing(
         self, places: Collection, tiny: ModuleType, tmp_path: Path
     ) -> None:
-        with pytest.raises(InputError, match="has no images to be found; add photos"):
-            places.build_index("HNSW4")
+        for kind in ("HNSW4", "flat", None):
+            with pytest.raises(InputError, match="has no images to be found; add photos"):
+                places.build_index(kind)
         places.add(photos(tiny, tmp_path / "a", range(6)), workers=1)
         places.build_index("HNSW4")
         for kind, said in (("magic", "knows no index"), ("IVF9,SQ8", "in 9 lists")):

@@ -14,6 +14,7 @@ from steeple.collection import quality
 from steeple.collection.sampling import draw_sample
 from steeple.collection.store import LocalStore
 from steeple.collection.view import View
+from steeple.errors import InputError
 from steeple.retrieval.types import Ranking
 
 
@@ -68,8 +69,9 @@ def test_exact_search_finds_everything(filled: Collection) -> None:
 
 
 def test_an_empty_collection(places: Collection) -> None:
-    found = places.measure_search()
-    assert (found.images, found.queries, found.recall) == (0, 0, 1)
+    """Of nothing, nothing is found; a recall of 1 would be said of no measurement."""
+    with pytest.raises(InputError, match="has no images to be found; add photos"):
+        places.measure_search()
 
 
 def test_what_is_missed_is_counted(filled: Collection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -172,6 +172,21 @@ def test_malformed(tmp_path, truth, message):
     assert "\n" not in said
 
 
+def test_one_list_for_all_queries(tmp_path):
+    """Pickles say once what is there a thousand times; read, it would be there a thousand times."""
+    images, queries = 6000, 1000
+    answer = {"bbx": [0, 0, 9, 9], "easy": list(range(images)), "hard": [], "junk": []}
+    truth = {
+        "imlist": [f"{n}" for n in range(images)],
+        "qimlist": [f"q{n}" for n in range(queries)],
+        "gnd": [answer] * queries,
+    }
+    write(tmp_path, truth)
+    assert (tmp_path / "gnd_roxford5k.pkl").stat().st_size < 150_000
+    with pytest.raises(LabelError, match="gnd lists more than 4,194,304 images in all; get the"):
+        Revisited.read(tmp_path, "roxford5k")
+
+
 def test_a_pickle_that_wants_more(tmp_path, monkeypatch):
     class Command:
         def __reduce__(self) -> Any:

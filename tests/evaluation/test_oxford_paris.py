@@ -246,6 +246,19 @@ def test_methods_that_need_labels_are_refused_before_anything_is_built(root, tmp
     assert not (tmp_path / "places").exists()
 
 
+@pytest.mark.parametrize("method", ["spatial:n=5", "knn+inliers", "fusion"])
+def test_methods_that_verify_are_refused_before_anything_is_built(root, tmp_path, method):
+    asked = {"methods": ["knn", method], "local_features": None}
+    with pytest.raises(InputError, match="compares local features, and the collection keeps none"):
+        evaluate(root, tmp_path / "places", **asked)
+    assert not (tmp_path / "places").exists()
+
+
+def test_a_collection_that_is_there_says_whether_it_can_verify(root, places):
+    found = evaluate(root, places, methods=["inliers"], local_features=None)
+    assert list(found.retrieval) == ["inliers"]
+
+
 def test_refuses_what_it_cannot_use(root, tmp_path):
     with pytest.raises(LabelError, match="no ground truth of rparis6k"):
         evaluate_revisited(root, "rparis6k", tmp_path / "places")

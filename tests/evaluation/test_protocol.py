@@ -345,10 +345,17 @@ def test_refuses_what_it_cannot_use(city, tmp_path):
         evaluate_gldv2(tmp_path, out)
     with pytest.raises(InputError, match="nix"):
         evaluate_gldv2(city.root, out, methods=["knn", "nix"])
+    with pytest.raises(InputError, match="spatial compares local features, and the collection"):
+        evaluate_gldv2(city.root, out, methods=["spatial"], local_features=None)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     with pytest.raises(CollectionError, match="is not a collection"):
         evaluate_gldv2(city.root, tmp_path / "mine")
+    voteless = shutil.copytree(city.root, tmp_path / "voteless")
+    for table in ("train.csv", "train_clean.csv"):
+        (voteless / table).unlink(missing_ok=True)
+    with pytest.raises(InputError, match="two-stage needs a training set with labels, and "):
+        evaluate_gldv2(voteless, out, methods=["aqe+two-stage"])
     root = tmp_path / "unsolved"
     (root / "index").mkdir(parents=True)
     shutil.copy(city.root / "index.csv", root)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steeple.retrieval.shelf import Arrays, MemoryShelf
+from steeple.retrieval.shelf import Arrays, MemoryShelf, spell
 
 LAYOUT = {"squares": ((3,), "int32"), "halves": ((2, 2), "float32")}
 
@@ -42,3 +42,10 @@ def test_what_fails_is_not_kept() -> None:
         shelf.once("n", {"n": ((1,), "int64")}, fail)
     kept = shelf.once("n", {"n": ((1,), "int64")}, lambda arrays: None)
     np.testing.assert_array_equal(kept["n"], [0])
+
+
+def test_numbers_are_spelled_with_all_their_digits() -> None:
+    numbers = [3.0, 3.0000001, 0.99, 0.9900001, 1e300, 1e-300]
+    names = [spell(number) for number in numbers]
+    assert len(set(names)) == len(names)
+    assert all(set(name) <= set("0123456789.e-") for name in names)

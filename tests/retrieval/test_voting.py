@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steeple.errors import InputError
-from steeple.retrieval import Ranking, soft_vote
-from steeple.retrieval.voting import count_votes
+from steeple.retrieval import Ranking, Votes, soft_vote
+from steeple.retrieval.voting import both_right, count_votes
 
 
 def compare(votes: Any, expected: list[tuple[int, float]]) -> None:
@@ -110,3 +110,21 @@ class TestCountVotes:
         after = count_votes(neighbours, names[labels].astype(np.int64), 3)
         np.testing.assert_array_equal(names[before.labels], after.labels)
         np.testing.assert_array_equal(before.scores, after.scores)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 4), st.integers(0, 9))
+def test_both_right_is_the_product_where_votes_agree(seed: int, queries: int, images: int) -> None:
+    random = np.random.default_rng(seed)
+
+    def drawn(n: int) -> Votes:
+        return Votes(random.integers(-1, 2, n), random.random(n, dtype=np.float32))
+
+    query, index = drawn(queries), drawn(images)
+    ids = random.integers(-1, images, (queries, 6))
+    found = both_right(ids, query, index)
+    assert found.dtype == np.float32
+    for q, row in enumerate(ids):
+        for place, image in enumerate(row):
+            agree = image >= 0 and query.labels[q] == index.labels[image] != -1
+            expected = query.scores[q] * index.scores[image] if agree else 0
+            assert found[q, place] == expected

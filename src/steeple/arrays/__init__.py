@@ -8,8 +8,9 @@ from steeple.arrays.keeping import Keep
 from steeple.arrays.needs import Method, parse_methods
 from steeple.arrays.offline import Settings
 from steeple.arrays.photos import EmbedReport, Output, embed_photos, find_embedder
-from steeple.arrays.run import Reranked, Wanted, rerank_files
+from steeple.arrays.run import Reranked, rerank_files
 from steeple.arrays.task import Answers, Task
+from steeple.arrays.wanted import Wanted
 from steeple.arrays.writing import Format
 
 __all__ = [

@@ -42,15 +42,21 @@ def to_names(values: npt.NDArray[Any], name: str) -> Names:
         name: what to call them in the error.
 
     Raises:
-        InputError: if they are something else.
+        InputError: if they are something else, or no UTF-8.
     """
     if values.ndim != 1:
         raise InputError(f"{name}: an array of shape {values.shape}; expected one entry per image")
     if values.dtype.kind in "iu":
         return values.astype(np.bytes_)
-    if values.dtype.kind == "S":
-        return values
-    if values.dtype.kind == "U" or all(isinstance(value, str | bytes) for value in values):
-        coded = [v if isinstance(v, bytes) else str(v).encode() for v in values.tolist()]
-        return np.array(coded, dtype=np.bytes_)
-    raise InputError(f"{name}: holds {values.dtype}; ids and landmarks are texts or integers")
+    if values.dtype.kind not in "SU" and not all(isinstance(v, str | bytes) for v in values):
+        raise InputError(f"{name}: holds {values.dtype}; ids and landmarks are texts or integers")
+    coded: list[bytes] = []
+    try:
+        for value in values.tolist():
+            text = value.decode() if isinstance(value, bytes) else value
+            coded.append(text.encode())
+    except UnicodeError as error:
+        raise InputError(
+            f"{name}: entry {len(coded) + 1:,} is not UTF-8 text; write the texts as UTF-8"
+        ) from error
+    return np.array(coded, dtype=np.bytes_)

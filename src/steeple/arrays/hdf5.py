@@ -6,7 +6,10 @@ compressed or not, has to be unpacked.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -122,29 +125,48 @@ class Hdf5Writer:
         path: the file.
         dimension: numbers per row.
         dtype: float32 or float16.
+
+    Raises:
+        OSError: if it cannot be written; so do the methods.
     """
 
     def __init__(self, path: Path, dimension: int, dtype: str) -> None:
         self._h5py = need("h5py", "arrays")
-        self._file = self._h5py.File(path, "w")
-        self._rows = self._file.create_dataset(
-            DATASET,
-            shape=(0, dimension),
-            maxshape=(None, dimension),
-            chunks=(max(1, (1 << 20) // (4 * dimension)), dimension),
-            dtype=dtype,
-        )
+        with _os_errors():
+            self._file = self._h5py.File(path, "w")
+            self._rows = self._file.create_dataset(
+                DATASET,
+                shape=(0, dimension),
+                maxshape=(None, dimension),
+                chunks=(max(1, (1 << 20) // (4 * dimension)), dimension),
+                dtype=dtype,
+            )
 
     def append(self, descriptors: npt.NDArray[np.floating]) -> None:
         """Writes more rows, (n, D)."""
         start = len(self._rows)
-        self._rows.resize(start + len(descriptors), axis=0)
-        self._rows[start:] = descriptors
+        with _os_errors():
+            self._rows.resize(start + len(descriptors), axis=0)
+            self._rows[start:] = descriptors
 
     def finish(self, ids: list[str]) -> None:
         """Writes the ids."""
-        self._file.create_dataset(IDS, data=ids, dtype=self._h5py.string_dtype())
+        with _os_errors():
+            self._file.create_dataset(IDS, data=ids, dtype=self._h5py.string_dtype())
 
     def close(self) -> None:
         """Lets go of the file."""
-        self._file.close()
+        with _os_errors():
+            self._file.close()
+
+
+@contextmanager
+def _os_errors() -> Iterator[None]:
+    """Says as the system would what HDF5 says in its own way, such as that the disk is full."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise OSError(str(error).partition("\n")[0]) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error

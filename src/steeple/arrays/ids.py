@@ -19,6 +19,7 @@ __all__ = [
     "PARTS",
     "Part",
     "as_names",
+    "beside_of",
     "check_printable",
     "find_ids",
     "positions_of",
@@ -112,7 +113,7 @@ def find_ids(file: DescriptorFile, given: Path | None) -> tuple[Names, bool]:
         LabelError: if there are more or fewer ids than rows, or as `read_ids`.
     """
     count = len(file.descriptors)
-    beside = file.where.path.with_suffix(".txt")
+    beside = beside_of(file.where.path)
     if given is None and file.ids is not None:
         _check(file.where.path, file.ids)
         return file.ids, True
@@ -126,6 +127,11 @@ def find_ids(file: DescriptorFile, given: Path | None) -> tuple[Names, bool]:
             "give the ids of these rows, in their order"
         )
     return names, True
+
+
+def beside_of(path: Path) -> Path:
+    """Where the ids of a file of descriptors are looked for: ``index.txt`` for ``index.npy``."""
+    return path.with_suffix(".txt")
 
 
 def split_ids(values: Iterable[str]) -> dict[Part, Path]:

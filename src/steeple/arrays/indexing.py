@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from steeple.arrays.searching import Searched
+from steeple.errors import StorageError
 from steeple.retrieval.approximate import ApproximateIndex
 from steeple.retrieval.graph import Told
 from steeple.retrieval.presets import FLAT, choose_index
@@ -69,6 +71,7 @@ def build_index(
 
     Raises:
         InputError: if FAISS knows no such index.
+        StorageError: if it cannot be kept.
     """
     if factory == AUTO:
         factory = choose_index(len(images), queries.shape[1], memory)
@@ -77,7 +80,7 @@ def build_index(
     start = perf_counter()
     file = None
     if place is not None:
-        file = place.with_name(f"{place.name}-{digest_of(factory)}.faiss")
+        file = place.with_name(f"{place.name}-{digest_of(factory, seed)}.faiss")
     index = _kept(file, factory, len(images))
     fresh = index is None
     if index is None:
@@ -90,9 +93,9 @@ def build_index(
     return index, Built(part, factory, reached, perf_counter() - start if fresh else 0.0)
 
 
-def digest_of(factory: str) -> str:
-    """Eight digits for a factory name, which may hold what file names cannot."""
-    return hashlib.blake2b(factory.encode(), digest_size=4).hexdigest()
+def digest_of(factory: str, seed: int) -> str:
+    """Eight digits for an index: factory names may hold what file names cannot."""
+    return hashlib.blake2b(f"{factory} {seed}".encode(), digest_size=4).hexdigest()
 
 
 def _kept(file: Path | None, factory: str, images: int) -> ApproximateIndex | None:
@@ -110,10 +113,16 @@ def _kept(file: Path | None, factory: str, images: int) -> ApproximateIndex | No
 def _keep(index: ApproximateIndex, file: Path) -> None:
     import faiss
 
-    file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         faiss.write_index(index.index, str(beside))
         beside.replace(file)
+    except (OSError, RuntimeError) as error:  # FAISS raises the latter, with where in its code
+        found = re.findall(r"\(([^()]*)\)$", str(error))
+        reason = getattr(error, "strerror", None) or (found[0] if found else str(error))
+        raise StorageError(
+            f"{file}: the index cannot be kept ({reason}); make room, or choose another folder"
+        ) from error
     finally:
         beside.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ __all__ = ["Labels", "read_labels"]
 
 _TOGETHER = 1 << 16  # labels looked up at a time
 _LANDMARK = ("landmark_id", "landmark")
+_NONE = b"-1"  # what arrays say of images without a label, and so texts made of them
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,11 @@ def read_labels(path: Path, ids: Names, *, numbered: bool = False) -> Labels:
     - a CSV with ``id,landmark_id`` (or ``id,landmark``), such as train.csv;
     - a CSV with ``landmark_id,images``, such as train_clean.csv;
     - a CSV with ``landmark_id`` alone, or a text with a landmark a line, in the order of the rows;
-    - an .npy of integers or texts in the order of the rows; a negative number is no label;
+    - an .npy of integers or texts in the order of the rows;
     - a Parquet file with the column ``landmark_id``, and ``id`` where it is not in that order.
+
+    In all of them -1 (in an .npy of integers any negative number) is no landmark, but says that
+    there is no label.
 
     Args:
         path: the file.
@@ -64,7 +68,7 @@ def read_labels(path: Path, ids: Names, *, numbered: bool = False) -> Labels:
         array = np.asarray(map_npy(path))
         names = to_names(array, str(path))
         return _in_order(
-            path, np.where(array < 0, b"", names) if array.dtype.kind == "i" else names, ids
+            path, np.where(array < 0, _NONE, names) if array.dtype.kind == "i" else names, ids
         )
     if ending == ".parquet":
         return _from_parquet(path, ids, numbered)
@@ -122,7 +126,7 @@ def _in_order(path: Path, names: Names, ids: Names) -> Labels:
             f"{path}: {len(names):,} landmarks for {len(ids):,} training images; give one for "
             "each, in the order of the rows, or a CSV of id,landmark_id"
         )
-    landmarks, numbers = np.unique(names, return_inverse=True)
+    landmarks, numbers = np.unique(np.where(names == _NONE, b"", names), return_inverse=True)
     if landmarks[0] == b"":  # an empty name sorts first: no label
         landmarks, numbers = landmarks[1:], numbers - 1
     if not len(landmarks):
@@ -136,6 +140,7 @@ def _by_id(
     """Looks up images a few at a time: a table may hold many more labels than there are images."""
     places, lines, names = list[Ids](), list[Ids](), list[Names]()
     read = 0
+    items = (item for item in items if item[2] != _NONE)
     order = np.argsort(ids, kind="stable")
     while some := list(islice(items, _TOGETHER)):
         read += len(some)

@@ -148,10 +148,10 @@ class Offline:
         how = self._how(self.search_training)
         return self.keep.shelf(f"votes-{self._index_key}-{self.inputs.training_key}{how}")
 
-    @staticmethod
-    def _how(search: Searcher) -> str:
+    def _how(self, search: Searcher) -> str:
         """What an approximate search adds to the name of what it found."""
-        return "" if search.approximate is None else f"-{digest_of(search.approximate.factory)}"
+        index = search.approximate
+        return "" if index is None else f"-{digest_of(index.factory, self.settings.seed)}"
 
     def _searcher(self, part: str, images: Searched, key: str, sample: Floats, k: int) -> Searcher:
         settings = self.settings

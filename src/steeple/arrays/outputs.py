@@ -15,6 +15,7 @@ from steeple.datasets.gldv2 import (
 )
 from steeple.errors import LabelError
 from steeple.evaluation import global_average_precision, mean_average_precision
+from steeple.evaluation.usages import by_usage
 from steeple.retrieval.types import PAD, UNVOTED, Ids, Ranking, Votes
 
 __all__ = [
@@ -25,12 +26,6 @@ __all__ = [
     "write_rankings",
     "write_votes",
 ]
-
-_PARTS: Mapping[str, tuple[str, ...]] = {
-    "public": ("Public",),
-    "private": ("Private",),
-    "all": ("Public", "Private"),
-}
 
 
 class Lists(Mapping[str, list[str]]):
@@ -145,11 +140,10 @@ class RetrievalSolution:
 
     def score(self, lists: Lists) -> dict[str, float | None]:
         """mAP@100 in percent: ``public``, ``private``, ``all``; None where nothing is scored."""
-        scores: dict[str, float | None] = {}
-        for name, usages in _PARTS.items():
-            some = {q: images for q, images in self.images.items() if self.usage[q] in usages}
-            scores[name] = 100 * mean_average_precision(lists, some) if some else None
-        return scores
+        return {
+            part: None if right is None else 100 * mean_average_precision(lists, right)
+            for part, right in by_usage(self.images, self.usage).items()
+        }
 
 
 @dataclass(frozen=True)
@@ -188,13 +182,13 @@ class RecognitionSolution:
 
     def score(self, predictions: Predictions) -> dict[str, float | None]:
         """GAP in percent: ``public``, ``private``, ``gap`` (all); None where nothing is scored."""
-        scores: dict[str, float | None] = {}
-        for name, usages in _PARTS.items():
-            some = {q: shown for q, shown in self.landmarks.items() if self.usage[q] in usages}
-            of = dict(predictions) if any(some.values()) else {}
-            value = 100 * global_average_precision(of, some) if any(some.values()) else None
-            scores["gap" if name == "all" else name] = value
-        return scores
+        named = dict(predictions)
+        return {
+            "gap" if part == "all" else part: None
+            if right is None
+            else 100 * global_average_precision(named, right)
+            for part, right in by_usage(self.landmarks, self.usage).items()
+        }
 
 
 def _strangers(path: Path, part: str, first: str, names: Names) -> LabelError:

@@ -133,7 +133,8 @@ def _pieces(path: Path, columns: list[str]) -> Iterator[npt.NDArray[Any]]:
 def _from_lists(path: Path, lists: Any, row: int, dimension: int | None) -> npt.NDArray[Any]:
     """(n, D) from n lists, which must be there and of one length."""
     lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.float64)  # NaN: null
-    dimension = (int(lengths[0]) if lengths[0] > 0 else 0) if dimension is None else dimension
+    if dimension is None:
+        dimension = int(next(iter(lengths[lengths > 0]), 0))
     wrong = np.flatnonzero(lengths != dimension)
     if len(wrong) or not dimension:
         place = int(wrong[0]) if len(wrong) else 0

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from steeple.arrays.indexing import Built
 from steeple.arrays.inputs import Inputs, Sources, read_inputs
-from steeple.arrays.keeping import Keep
+from steeple.arrays.keeping import Keep, work_folder
 from steeple.arrays.needs import Method, need_labels
 from steeple.arrays.offline import Settings
 from steeple.arrays.outputs import (
@@ -23,51 +23,12 @@ from steeple.arrays.outputs import (
     write_votes,
 )
 from steeple.arrays.task import Answers, Task
-from steeple.errors import InputError, StorageError
+from steeple.arrays.wanted import Wanted
 from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.types import UNVOTED
 from steeple.shelves import FolderShelf
 
-__all__ = ["Reranked", "Wanted", "rerank_files"]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What is to come out of it; at least one of these.
-
-    Args:
-        submission: CSV of ``id,images``, of the last method.
-        recognition: CSV of ``id,landmarks``, of the votes.
-        solution: what the rankings are scored with.
-        recognition_solution: what the votes are scored with.
-    """
-
-    submission: Path | None = None
-    recognition: Path | None = None
-    solution: Path | None = None
-    recognition_solution: Path | None = None
-
-    @property
-    def votes(self) -> bool:
-        """Whether the queries are to be named."""
-        return self.recognition is not None or self.recognition_solution is not None
-
-    def check(self) -> None:
-        """Sees to it that hours of work do not end in a typing error.
-
-        Raises:
-            InputError: if nothing is wanted, or a file cannot be written where it is to be.
-        """
-        if not (self.submission or self.recognition or self.solution or self.recognition_solution):
-            raise InputError(
-                "nothing is to come out of it; give --out submission.csv, or --solution to see "
-                "figures"
-            )
-        for path in (self.submission, self.recognition):
-            if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-                raise InputError(
-                    f"{path} is no place for a CSV; give a file in a folder that exists"
-                )
+__all__ = ["Reranked", "rerank_files"]
 
 
 @dataclass(frozen=True)
@@ -128,12 +89,13 @@ def rerank_files(
     wanted.check()
     sources.check()
     need_labels(methods, votes=wanted.votes, given=sources.labels is not None)
+    wanted.spare(sources)
     retrieval = RetrievalSolution.read(wanted.solution) if wanted.solution else None
     recognition = None
     if wanted.recognition_solution:
         recognition = RecognitionSolution.read(wanted.recognition_solution)
     clock = Stopwatch()
-    with _work_folder(keep, wanted) as folder:
+    with _folder(keep, wanted) as folder:
         shelves = Keep(folder, FolderShelf)
         with clock.stage("read"):
             inputs = read_inputs(sources, shelves.shelf("files"), progress)
@@ -158,24 +120,13 @@ def rerank_files(
     return Reranked(_sizes(inputs), figures, gap, notes, built, seconds, written)
 
 
-@contextmanager
-def _work_folder(keep: Path | None, wanted: Wanted) -> Iterator[Path]:
+def _folder(keep: Path | None, wanted: Wanted) -> AbstractContextManager[Path]:
     """The folder of intermediate results."""
     if keep is not None:
-        yield keep
-        return
-    out = wanted.submission or wanted.recognition
-    try:
-        # Beside the result, because the folder of temporary files is often in memory.
-        made = tempfile.TemporaryDirectory(
-            prefix=".steeple-", dir=None if out is None else out.absolute().parent
-        )
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename}: no folder can be made there ({error.strerror}); give --keep DIR"
-        ) from error
-    with made as folder:
-        yield Path(folder)
+        return nullcontext(keep)
+    # Beside the result, because the folder of temporary files is often in memory.
+    place = wanted.written[0].absolute().parent if wanted.written else tempfile.gettempdir()
+    return work_folder(Path(place))
 
 
 def _sizes(inputs: Inputs) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import numpy as np
@@ -61,9 +62,16 @@ def find_voters(
 
         shape = (stop - start, k)
         kept = shelf.once(
-            f"voters-{k}-{start}-{stop}",
+            f"voters-{k}-{start}-{stop}{_aside(own, block)}",
             {"ids": (shape, "int64"), "scores": (shape, "float32")},
             fill,
         )
         ids[block], scores[block] = kept["ids"], kept["scores"]
     return Ranking(ids, scores)
+
+
+def _aside(own: Ids | None, block: slice) -> str:
+    """What leaving out adds to a name: other ids find other images in both sets."""
+    if own is None:
+        return ""
+    return f"-{hashlib.blake2b(own[block].tobytes(), digest_size=4).hexdigest()}"

@@ -7,12 +7,10 @@ from typing import Any
 
 from rich.text import Text
 
-from steeple.cli.console import console
+from steeple.cli.console import console, show_left_out
 from steeple.collection import AddReport, Collection
 
 __all__ = ["report_json", "show_report"]
-
-_LISTED = 10  # photos named of those left out; --json names all
 
 
 def report_json(places: Collection, report: AddReport) -> dict[str, Any]:
@@ -42,25 +40,24 @@ def show_report(places: Collection, report: AddReport) -> None:
             f"local features: {kept['per_photo']:,.0f} ({kept['kind']}) a photo, "
             f"{kept['bytes_per_photo'] / 1024:,.0f} KiB"
         )
+    if "index" in report.seconds and numbers["approximate"]:
+        console.print(_searched(**numbers["approximate"]))
     learned_from = numbers["learned_from"]
     if learned_from and numbers["images"] >= 10 * max(learned_from, 50):
         console.print(
             f"the visual words were learned from {learned_from:,} photos only; "
             "build the collection again for better descriptors"
         )
-    _list(
+    show_left_out(
         [(photo, f"the same photo as {other}") for photo, other in report.duplicates],
         "left out as doubles",
     )
-    _list(report.failed, "left out")
+    show_left_out(report.failed)
 
 
-def _list(photos: list[tuple[str, str]], title: str) -> None:
-    if not photos:
-        return
-    console.print(f"{len(photos):,} {title}:", style="yellow")
-    for photo, reason in photos[:_LISTED]:
-        text = reason if photo in reason else f"{photo}: {reason}"
-        console.print(f"  {text}")
-    if len(photos) > _LISTED:
-        console.print(f"  and {len(photos) - _LISTED:,} more; --json names all")
+def _searched(factory: str, images: int, recall: float | None) -> str:
+    found = "" if recall is None else f", which finds {100 * recall:.1f} % of the nearest images"
+    return (
+        f"searched by an approximate index of {images:,} images, {factory}{found}; "
+        "all of them: steeple search --exact"
+    )

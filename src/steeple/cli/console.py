@@ -10,7 +10,7 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ __all__ = [
     "console",
     "emit_json",
     "errors",
+    "show_left_out",
     "show_table",
     "shown_progress",
     "size_text",
@@ -83,6 +84,7 @@ _STAGES = {
     "unpack": "unpacking archives",
 }
 _IN_BYTES = frozenset({"download"})
+_LISTED = 10  # photos named of those left out; --json names all
 _EVERY = 10.0  # seconds between lines where there is no terminal
 _WIDE = 1_000_000  # columns where there is no terminal: nobody there wants an id in two pieces
 
@@ -104,6 +106,23 @@ def show_table(table: Table) -> None:
         console.print(table, soft_wrap=False)
     else:
         Console(markup=False, emoji=False, highlight=False, width=_WIDE).print(table)
+
+
+def show_left_out(photos: Sequence[tuple[str, str]], title: str = "left out") -> None:
+    """Prints which photos were left out and why: the first of them, and how many more.
+
+    Args:
+        photos: path and reason of each.
+        title: what became of them.
+    """
+    if not photos:
+        return
+    console.print(f"{len(photos):,} {title}:", style="yellow")
+    for photo, reason in photos[:_LISTED]:
+        text = reason if photo in reason else f"{photo}: {reason}"
+        console.print(f"  {text}")
+    if len(photos) > _LISTED:
+        console.print(f"  and {len(photos) - _LISTED:,} more; --json names all")
 
 
 def command(*words: object) -> str:

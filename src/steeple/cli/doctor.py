@@ -13,7 +13,7 @@ from rich.text import Text
 
 from steeple.cli import options
 from steeple.cli.console import command, console, emit_json, show_table, shown_progress
-from steeple.cli.index import quality_rows
+from steeple.cli.index import quality_rows, show_whether_it_pays
 from steeple.errors import InputError
 
 __all__ = ["doctor"]
@@ -96,6 +96,7 @@ def _measure(folder: Path, json: bool) -> None:
         emit_json(asdict(quality))
     else:
         _show([("kind", quality.factory), *quality_rows(quality)])
+        show_whether_it_pays(folder, quality)
 
 
 def _show(facts: Iterable[tuple[str, str]]) -> None:

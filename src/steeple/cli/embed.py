@@ -11,7 +11,7 @@ import typer
 
 from steeple.arrays.writing import Format
 from steeple.cli import options
-from steeple.cli.console import command, console, emit_json, shown_progress
+from steeple.cli.console import command, console, emit_json, show_left_out, shown_progress
 from steeple.errors import InputError
 
 if TYPE_CHECKING:
@@ -97,15 +97,15 @@ def _embedder(collection: Path | None, name: str | None) -> Embedder:
 
 def _show(report: EmbedReport, output: Output) -> None:
     for part, rows in report.parts.items():
-        console.print(f"{output.array(part)}: {rows:,} x {report.dimension}")
+        what = f"{rows:,} x {report.dimension}" if rows else "not written, for want of photos"
+        console.print(f"{output.array(part)}: {what}")
     if report.learned_from is not None:
         console.print(
             f"{report.learned_from:,} photos were learned from; describe more photos alike with "
             f"--embedder {output.folder / 'embedder'}"
         )
-    for photo, reason in report.failed:
-        console.print(reason if photo in reason else f"{photo}: {reason}", style="yellow")
-    if {"queries", "index", "training"} <= report.parts.keys():
+    show_left_out(report.failed)
+    if all(report.parts.get(part) for part in ("queries", "index", "training")):
         words = ["rerank"]
         for part in ("queries", "index", "training"):
             words += [f"--{part}", str(output.array(part))]

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from steeple.cli.console import console, show_table
+from steeple.cli.console import console, show_left_out, show_table
 
 if TYPE_CHECKING:
     from steeple.evaluation import Evaluation, RevisitedEvaluation
 
-__all__ = ["show_evaluation", "show_revisited"]
+__all__ = [
+    "USAGES",
+    "gap_by_usage",
+    "show_evaluation",
+    "show_revisited",
+    "show_scores",
+    "show_seconds",
+]
+
+USAGES = ("public", "private", "all")
+"""The parts that the queries of GLD-v2 are scored by."""
 
 _PROTOCOLS = ("easy", "medium", "hard")
 
@@ -25,20 +35,16 @@ def show_evaluation(evaluation: Evaluation) -> None:
         f"{sizes['training']:,} training photos, {sizes['index']:,} index photos, "
         f"{sizes['queries']:,} queries, {sizes['scored']:,} of them scored for retrieval"
     )
-    parts = ("public", "private", "all")
-    show_table(_table("mAP@100", evaluation.retrieval, parts))
+    show_scores("mAP@100", evaluation.retrieval, USAGES)
     precision = {name: of["all"] or {} for name, of in evaluation.precision.items()}
-    show_table(_table("precision", precision, ("mp@1", "mp@5", "mp@10")))
+    show_scores("precision", precision, ("mp@1", "mp@5", "mp@10"))
     position = {name: of["all"] or {} for name, of in evaluation.position.items()}
-    show_table(_table("first relevant at", position, ("mean", "median"), best=min))
+    show_scores("first relevant at", position, ("mean", "median"), best=min)
     named = {
-        name: {
-            **{part: of["gap" if part == "all" else part] for part in parts},
-            "top-1": evaluation.accuracy[name]["all"],
-        }
+        name: {**gap_by_usage(of), "top-1": evaluation.accuracy[name]["all"]}
         for name, of in evaluation.recognition.items()
     }
-    show_table(_table("GAP", named, (*parts, "top-1")))
+    show_scores("GAP", named, (*USAGES, "top-1"))
     _show_rest(evaluation.seconds, evaluation.failed)
 
 
@@ -54,29 +60,39 @@ def show_revisited(evaluation: RevisitedEvaluation) -> None:
             method: {protocol: of[protocol][key] for protocol in _PROTOCOLS}
             for method, of in evaluation.retrieval.items()
         }
-        show_table(_table(title, scores, _PROTOCOLS))
+        show_scores(title, scores, _PROTOCOLS)
     _show_rest(evaluation.seconds, evaluation.failed)
 
 
-def _show_rest(seconds: Mapping[str, float], failed: Sequence[tuple[str, str]]) -> None:
+def gap_by_usage(gap: Mapping[str, float | None]) -> dict[str, float | None]:
+    """GAP by part: what evaluations call ``gap``, for all queries, as ``all``."""
+    return {usage: gap["gap" if usage == "all" else usage] for usage in USAGES}
+
+
+def show_seconds(seconds: Mapping[str, float]) -> None:
+    """Prints how long each stage took."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("stage")
     table.add_column("seconds", justify="right")
     for stage, spent in seconds.items():
         table.add_row(stage, f"{spent:.2f}")
     show_table(table)
-    for photo, reason in failed:
-        text = reason if photo in reason else f"{photo}: {reason}"
-        console.print(text, style="yellow")
 
 
-def _table(
+def show_scores(
     title: str,
     scores: Mapping[str, Mapping[str, float | None]],
     columns: Sequence[str],
     best: Callable[[Iterable[float]], float] = max,
-) -> Table:
-    """Figures by method; the best of each column stands out."""
+) -> None:
+    """Prints figures by method; the best of each column stands out.
+
+    Args:
+        title: what the figures are.
+        scores: method -> column -> figure; None, or none, where there is none.
+        columns: those shown.
+        best: `max`, or `min` where less is better.
+    """
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column(Text(title, style="bold"))
     winners = {}
@@ -91,4 +107,9 @@ def _table(
             text = "" if value is None else f"{value:.2f}"
             cells.append(Text(text, "bold green" if value and value == winners[column] else ""))
         table.add_row(method, *cells)
-    return table
+    show_table(table)
+
+
+def _show_rest(seconds: Mapping[str, float], failed: Sequence[tuple[str, str]]) -> None:
+    show_seconds(seconds)
+    show_left_out(failed)

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, show_table, shown_progress, size_text
+from steeple.cli.console import (
+    command,
+    console,
+    emit_json,
+    show_table,
+    shown_progress,
+    size_text,
+)
 
 if TYPE_CHECKING:
     from steeple.collection.approximate import About
     from steeple.collection.quality import SearchQuality
 
-__all__ = ["index", "quality_rows"]
+__all__ = ["index", "quality_rows", "show_whether_it_pays"]
 
 
 def index(
@@ -61,6 +69,8 @@ def index(
         show_table(table)
         if about is None:
             console.print(f"{collection} is searched exactly; there is no approximate index")
+        else:
+            show_whether_it_pays(collection, quality)
 
 
 def _as_dict(about: About | None, quality: SearchQuality) -> dict[str, Any]:
@@ -90,3 +100,10 @@ def quality_rows(quality: SearchQuality) -> list[tuple[str, str]]:
         ("times faster", f"{quality.times_faster:,.1f}"),
         ("measured on", f"{quality.queries:,} {quality.origin}"),
     ]
+
+
+def show_whether_it_pays(collection: Path, quality: SearchQuality) -> None:
+    """Says so if an approximate index gains no time over exact search, which finds everything."""
+    if quality.times_faster < 1:
+        exact = command("index", collection, "--kind", "flat")
+        console.print("it is slower than exact search, which finds everything:", exact)

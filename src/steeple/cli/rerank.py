@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from steeple.arrays.ids import Part
 from steeple.cli import options
-from steeple.cli.console import console, emit_json, show_table, shown_progress
+from steeple.cli.console import console, emit_json, shown_progress
+from steeple.cli.figures import USAGES, gap_by_usage, show_scores, show_seconds
 from steeple.errors import InputError
 
 if TYPE_CHECKING:
@@ -202,26 +202,9 @@ def _show(found: Reranked) -> None:
             "exact neighbours found"
         )
     if found.retrieval:
-        show_table(_table("mAP@100", found.retrieval, ("public", "private", "all")))
+        show_scores("mAP@100", found.retrieval, USAGES)
     if found.recognition:
-        show_table(_table("GAP", {"votes": found.recognition}, ("public", "private", "gap")))
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("stage")
-    table.add_column("seconds", justify="right")
-    for stage, seconds in found.seconds.items():
-        table.add_row(stage, f"{seconds:.2f}")
-    show_table(table)
+        show_scores("GAP", {"votes": gap_by_usage(found.recognition)}, USAGES)
+    show_seconds(found.seconds)
     for path, what in found.written.items():
         console.print(Text.assemble((path, "bold"), f": {what}"))
-
-
-def _table(
-    title: str, scores: dict[str, dict[str, float | None]], columns: tuple[str, ...]
-) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(Text(title, style="bold"))
-    for column in columns:
-        table.add_column("all" if column == "gap" else column, justify="right")
-    for method, of in scores.items():
-        table.add_row(method, *("" if of[c] is None else f"{of[c]:.2f}" for c in columns))
-    return table

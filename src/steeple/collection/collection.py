@@ -15,7 +15,7 @@ from steeple.collection.changing import label_images, remove_images
 from steeple.collection.creating import create_store, discard_if_empty
 from steeple.collection.describing import PhotoLike, describe_photos
 from steeple.collection.hits import Hits, Recognition
-from steeple.collection.indexing import AUTO, MEMORY
+from steeple.collection.indexing import AUTO, MEMORY, refuse_nothing
 from steeple.collection.intake import take_in
 from steeple.collection.naming import flag_distractors, name_files
 from steeple.collection.opened import OpenCollection
@@ -245,8 +245,12 @@ class Collection(OpenCollection):
 
         Args:
             queries: how many are drawn, from the collection itself; see `sampling`.
+
+        Raises:
+            InputError: if it has no images to be found.
         """
         with self.view() as view:
+            refuse_nothing(self.folder, len(view))
             return measure_search(view, queries, seed=int(self._store.setting("seed")) + 1)
 
     def search(

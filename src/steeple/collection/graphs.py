@@ -51,7 +51,7 @@ class GraphShelf:
 
 
 def graph_key(rows: Ids, index: StoredIndex | None) -> str:
-    """What neighbours depend on: which descriptors are searched, and by what.
+    """What neighbours depend on: which descriptors are searched, by what, and how hard.
 
     Args:
         rows: (N,) int64, of the index; a row is never used twice.
@@ -59,7 +59,8 @@ def graph_key(rows: Ids, index: StoredIndex | None) -> str:
     """
     digest = hashlib.blake2b(rows.tobytes(), digest_size=8)
     if index is not None:
-        digest.update(index.about.checksum.to_bytes(4, "little"))
+        about = index.about
+        digest.update(repr((about.checksum, about.probes, about.refine)).encode())
     return digest.hexdigest()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -36,6 +37,7 @@ __all__ = [
     "build_index",
     "check_kind",
     "put_wanted",
+    "refuse_nothing",
     "stored_index",
 ]
 
@@ -145,7 +147,12 @@ def bring_index_up_to_date(store: LocalStore, columns: Columns, progress: Progre
         raise
     except InputError as error:
         remove_indexes(store.folder / "cache")
-        _log.warning("%s; everything is searched exactly until then", error)
+        _log.warning(
+            "no approximate index was built, and everything is searched exactly: %s; or leave the "
+            "choice to us: steeple index %s --kind auto",
+            error,
+            store.folder,
+        )
         return False
     return True
 
@@ -165,7 +172,8 @@ def build_index(
         What was built; None if everything is searched exactly.
 
     Raises:
-        InputError: if FAISS cannot make such an index of these images; nothing is changed then.
+        InputError: if FAISS cannot make such an index of these images, or there are none; nothing
+            is changed then.
         OSError: if the disk is full or fails; the old one is still there then.
     """
     before = Wanted.stored(store)
@@ -175,14 +183,10 @@ def build_index(
     check_kind(wanted.kind, store.segments.dimension)
     with store.snapshot() as columns:
         rows = columns.rows[columns.index]
+    refuse_nothing(store.folder, len(rows))
     factory = wanted.factory(len(rows), store.segments.dimension)
     if factory == FLAT:
         remove_indexes(store.folder / "cache")
-    elif not len(rows):
-        raise InputError(
-            f"{store.folder} has no images to be found; add photos with: "
-            f"steeple add {store.folder} PHOTOS"
-        )
     else:
         _build(store, columns, wanted.kind, factory, memory=wanted.memory, progress=progress)
     if wanted != before or store.setting("index") is None:
@@ -191,6 +195,18 @@ def build_index(
         with store.snapshot() as columns:
             columns.save(store.folder / "cache")
     return stored_index(store)
+
+
+def refuse_nothing(folder: Path, images: int) -> None:
+    """Refuses to index, or to measure, what has no images to be found.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if not images:
+        raise InputError(
+            f"{folder} has no images to be found; add photos with: steeple add {folder} PHOTOS"
+        )
 
 
 def _is_stale(stored: StoredIndex, rows: Ids) -> bool:

@@ -36,6 +36,7 @@ def describe(store: LocalStore, view: View, embedder: Embedder) -> dict[str, Any
         "holes": int(store.setting("next_row")) - len(columns),
         "bytes": sum(_size(path) for path in store.folder.rglob("*")),
         "local_features": _local_features(store, columns),
+        "approximate": _approximate(view),
         "calibration": asdict(view.calibration),
     }
 
@@ -52,6 +53,14 @@ def _local_features(store: LocalStore, columns: Columns) -> dict[str, Any] | Non
         "per_photo": mean,
         "bytes_per_photo": mean * store.feature_files.size(1),
     }
+
+
+def _approximate(view: View) -> dict[str, Any] | None:
+    """What searches the index, and which share of the exact neighbours it found; None if exact."""
+    if view.approximate is None:
+        return None
+    about = view.approximate.about
+    return {"factory": about.factory, "images": about.images, "recall": about.recall}
 
 
 def _size(path: Path) -> int:

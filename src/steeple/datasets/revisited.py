@@ -27,6 +27,9 @@ REVISITED = ("roxford5k", "rparis6k")
 
 _LISTS = ("easy", "hard", "junk")
 _AGAIN = "get the file from where it was published"
+# A hundred times what is published. In a pickle, one long list can be that of a hundred thousand
+# queries: a few MB of file, and more memory than there is.
+_MOST_LISTED = 1 << 22
 _PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -159,10 +162,14 @@ class _Reader:
             raise self._error(
                 "gnd", f"has {len(answers):,} entries, but qimlist names {len(queries):,} queries"
             )
-        return index, tuple(
-            self._query(name, answer, f"gnd[{place}]", len(index))
-            for place, (name, answer) in enumerate(zip(queries, answers, strict=True))
-        )
+        found, listed = [], 0
+        for place, (name, answer) in enumerate(zip(queries, answers, strict=True)):
+            query = self._query(name, answer, f"gnd[{place}]", len(index))
+            listed += len(query.easy) + len(query.hard) + len(query.junk)
+            if listed > _MOST_LISTED:
+                raise self._error("gnd", f"lists more than {_MOST_LISTED:,} images in all")
+            found.append(query)
+        return index, tuple(found)
 
     def _query(self, name: str, data: Any, where: str, images: int) -> Query:
         fields = self._dictionary(data, where, ("bbx", *_LISTS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,7 +18,7 @@ from steeple.collection.store import Image, LocalStore
 from steeple.errors import CollectionError, NothingToDoError
 from steeple.progress import Progress
 
-__all__ = ["Recipe", "build"]
+__all__ = ["Recipe", "build", "keeps_features"]
 
 _TOGETHER = 4096  # photos looked up at a time
 
@@ -61,8 +62,7 @@ def build(
     """
     if next(iter(source), None) is None:
         raise NothingToDoError(f"{source.root} names no photo to search; give a whole data set")
-    was_there = folder.exists()
-    new = not (folder.is_dir() and any(folder.iterdir()))
+    was_there, new = folder.exists(), _is_new(folder)
     if new:
         Collection.create(
             folder,
@@ -89,6 +89,26 @@ def build(
     finally:
         store.close()
     return report
+
+
+def keeps_features(folder: Path, recipe: Recipe) -> bool:
+    """Whether the collection that `build` makes or completes keeps local features.
+
+    Args:
+        folder: where the collection is, or goes.
+        recipe: how a new one is made.
+
+    Raises:
+        CollectionError: if the folder holds something else.
+    """
+    if _is_new(folder):
+        return recipe.local_features is not None
+    with closing(LocalStore(folder)) as store:
+        return store.setting("local_features") is not None
+
+
+def _is_new(folder: Path) -> bool:
+    return not (folder.is_dir() and any(folder.iterdir()))
 
 
 def _refuse_others(store: LocalStore, source: Source) -> None:

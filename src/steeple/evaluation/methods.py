@@ -23,29 +23,37 @@ _VOTERS = frozenset({"sort", "two-stage", "gated", "label-aqe", "label-diffusion
 _VERIFIERS = frozenset({"spatial", "inliers", "fusion"})
 
 
-def chosen_methods(methods: Sequence[str] | None, lacking: str | None = None) -> Methods | None:
+def chosen_methods(
+    methods: Sequence[str] | None, lacking: str | None = None, *, local_features: bool = True
+) -> Methods | None:
     """The re-rankers of some texts, in which ``+`` joins a chain.
 
     Args:
         methods: the texts; None, and ``all`` alone, name none yet.
         lacking: the data set, if it has no training set, without which some cannot work.
+        local_features: whether the collection keeps them, or will.
 
     Returns:
         Text -> re-ranker; None where none is named.
 
     Raises:
         InputError: if no re-ranker has one of the names, one cannot have its parameters, or one
-            needs the training set that is not there.
+            needs the training set or the local features that are not there.
     """
     if methods is None or list(methods) == ["all"]:
         return None
     chosen = {text: create_reranker(text.replace("+", ",")) for text in methods}
     links = [link.strip() for text in methods for link in text.replace("+", ",").split(",")]
-    voters = [link for link in links if link.split(":")[0].strip() in _VOTERS]
-    if lacking is not None and voters:
+    can = ", ".join(_runnable(labels=lacking is None, local_features=local_features))
+    if lacking is not None and (voter := _first(links, _VOTERS)):
         raise InputError(
-            f"{voters[0]} needs a training set with labels, and {lacking} has none; "
-            f"leave it out: {', '.join(_runnable(labels=False, local_features=True))} can run"
+            f"{voter} needs a training set with labels, and {lacking} has none; "
+            f"leave it out: {can} can run"
+        )
+    if not local_features and (verifier := _first(links, _VERIFIERS)):
+        raise InputError(
+            f"{verifier} compares local features, and the collection keeps none; make one without "
+            f"--no-local-features, or leave it out: {can} can run"
         )
     return chosen
 
@@ -70,6 +78,11 @@ def usual_methods(
     else:
         names = [*usual[:-1], *(["spatial"] if local_features else []), usual[-1]]
     return {name: create_reranker(name) for name in names}
+
+
+def _first(links: Sequence[str], of: frozenset[str]) -> str | None:
+    """The first link of a chain that is one of those."""
+    return next((link for link in links if link.split(":")[0].strip() in of), None)
 
 
 def _runnable(*, labels: bool, local_features: bool) -> list[str]:

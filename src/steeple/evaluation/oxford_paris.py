@@ -15,7 +15,7 @@ from steeple.datasets.revisited import Query, Revisited
 from steeple.embedding.pipeline import Crop
 from steeple.errors import InputError, NothingToDoError
 from steeple.evaluation.asking import TOGETHER, Asking
-from steeple.evaluation.building import Recipe, build
+from steeple.evaluation.building import Recipe, build, keeps_features
 from steeple.evaluation.methods import REVISITED_METHODS, chosen_methods, usual_methods
 from steeple.evaluation.metrics.oxford_paris import Hits, find_hits, mean_of_hits
 from steeple.evaluation.results import RevisitedEvaluation
@@ -93,20 +93,22 @@ def evaluate_revisited(
 
     Raises:
         LabelError: if there is no ground truth or it is malformed.
-        InputError: if no method has one of the names, one needs a training set, or the folder of
-            distractors is not there or has to do with that of the data set.
+        InputError: if no method has one of the names, one needs a training set or local features
+            that are not there, or the folder of distractors is not there or has to do with that of
+            the data set.
         NothingToDoError: if there is no photo in it.
         CollectionError: if the collection has other images.
     """
     data = Revisited.read(root, name)
-    named = chosen_methods(methods, lacking=name)
+    recipe = Recipe(embedder, local_features, seed)
+    named = chosen_methods(methods, lacking=name, local_features=keeps_features(collection, recipe))
     if distractors is not None:
         _check(distractors, data)
     clock = Stopwatch()
     report = build(
         RevisitedPhotos(root, data=data, distractors=distractors),
         collection,
-        Recipe(embedder, local_features, seed),
+        recipe,
         workers=workers,
         progress=progress,
     )

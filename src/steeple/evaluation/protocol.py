@@ -13,7 +13,7 @@ from steeple.collection.sources import Source
 from steeple.datasets.gldv2 import GldV2
 from steeple.errors import InputError
 from steeple.evaluation.asking import TOGETHER, Answers, Asking
-from steeple.evaluation.building import Recipe, build
+from steeple.evaluation.building import Recipe, build, keeps_features
 from steeple.evaluation.methods import METHODS, chosen_methods, usual_methods
 from steeple.evaluation.results import Evaluation, Run
 from steeple.evaluation.scoring import score
@@ -60,11 +60,17 @@ def evaluate_gldv2(
 
     Raises:
         LabelError: if the folder is not in GLD-v2 layout or a table is malformed.
-        InputError: if it has no queries or no solution, or no method has one of the names.
+        InputError: if it has no queries or no solution, no method has one of the names, or one
+            needs a training set or local features that are not there.
         CollectionError: if the collection has other images.
     """
     dataset = GldV2.read(root)
-    named = chosen_methods(methods)
+    recipe = Recipe(embedder, local_features, seed)
+    named = chosen_methods(
+        methods,
+        None if dataset.train else str(root),
+        local_features=keeps_features(collection, recipe),
+    )
     if not dataset.test or not (dataset.retrieval_solution or dataset.recognition_solution):
         raise InputError(
             f"{root} has no queries with a solution; it needs test.csv and "
@@ -75,7 +81,7 @@ def evaluate_gldv2(
     report = build(
         Source(root, gldv2=dataset, landmark_ids=not ids),
         collection,
-        Recipe(embedder, local_features, seed),
+        recipe,
         workers=workers,
         progress=progress,
     )

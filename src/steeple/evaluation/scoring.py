@@ -15,14 +15,13 @@ from steeple.evaluation.metrics import (
 )
 from steeple.evaluation.rejection import RejectionPoint, rejection_curve
 from steeple.evaluation.results import Evaluation, Figures, Run
+from steeple.evaluation.usages import Solution, by_usage
 from steeple.retrieval.types import PAD, UNVOTED, Ranking, Votes
 
 __all__ = ["score"]
 
-_PARTS = {"public": ("Public",), "private": ("Private",), "all": ("Public", "Private")}
 _RANKS = (1, 5, 10)
 
-_Solution: TypeAlias = Mapping[str, Sequence[str]]
 _Found: TypeAlias = Mapping[str, Sequence[str]]
 _Named: TypeAlias = Mapping[str, tuple[str, float]]
 _Predictions = TypeVar("_Predictions")
@@ -47,11 +46,8 @@ def score(
     """
     data = run.dataset
     relevant = {query: images for query, images in data.retrieval_solution.items() if images}
-    wanted = {name: _part(relevant, data.usage, of) for name, of in _PARTS.items()}
-    shown = {
-        name: _part(data.recognition_solution, data.recognition_usage, of)
-        for name, of in _PARTS.items()
-    }
+    wanted = by_usage(relevant, data.usage)
+    shown = by_usage(data.recognition_solution, data.recognition_usage)
     found = {name: _listed(run, ranking) for name, ranking in run.rankings.items()}
     named = {name: _answers(run, some) for name, some in votes.items()}
     gap = _scores(named, shown, _gap)
@@ -77,18 +73,10 @@ def score(
     )
 
 
-def _part(
-    solution: _Solution, usage: Mapping[str, str], usages: tuple[str, ...]
-) -> _Solution | None:
-    """The queries of some usages; None where there is nothing right among them."""
-    some = {query: right for query, right in solution.items() if usage[query] in usages}
-    return some if any(some.values()) else None
-
-
 def _scores(
     predictions: Mapping[str, _Predictions],
-    parts: Mapping[str, _Solution | None],
-    metric: Callable[[_Predictions, _Solution], _Score],
+    parts: Mapping[str, Solution | None],
+    metric: Callable[[_Predictions, Solution], _Score],
 ) -> dict[str, dict[str, _Score | None]]:
     """Method -> part -> score."""
     return {
@@ -100,23 +88,23 @@ def _scores(
     }
 
 
-def _precision_of_lists(found: _Found, solution: _Solution) -> float:
+def _precision_of_lists(found: _Found, solution: Solution) -> float:
     return 100 * mean_average_precision(found, solution)
 
 
-def _precision_at_ranks(found: _Found, solution: _Solution) -> Figures:
+def _precision_at_ranks(found: _Found, solution: Solution) -> Figures:
     return {f"mp@{k}": 100 * mean_precision(found, solution, k) for k in _RANKS}
 
 
-def _position_of_first(found: _Found, solution: _Solution) -> Figures:
+def _position_of_first(found: _Found, solution: Solution) -> Figures:
     return {"mean": mean_position(found, solution), "median": median_position(found, solution)}
 
 
-def _gap(named: _Named, solution: _Solution) -> float:
+def _gap(named: _Named, solution: Solution) -> float:
     return 100 * global_average_precision(named, solution)
 
 
-def _accuracy(named: _Named, solution: _Solution) -> float:
+def _accuracy(named: _Named, solution: Solution) -> float:
     return 100 * top_1_accuracy(named, solution)
 
 

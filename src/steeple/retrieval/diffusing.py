@@ -10,7 +10,7 @@ import numpy as np
 
 from steeple.retrieval.affinity import mutual_affinity, normalise
 from steeple.retrieval.graph import IndexGraph, Neighbourhoods
-from steeple.retrieval.shelf import Arrays
+from steeple.retrieval.shelf import Arrays, spell
 from steeple.retrieval.truncated import BATCH, TruncatedSolver
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 from steeple.threads import in_threads
@@ -48,7 +48,7 @@ class Edges:
     gamma: float
 
     def __str__(self) -> str:
-        return f"{self.kd}-{self.truncate}-{self.alpha:g}-{self.gamma:g}"
+        return f"{self.kd}-{self.truncate}-{spell(self.alpha)}-{spell(self.gamma)}"
 
 
 def _as_they_are(affinity: Any) -> Any:

@@ -8,13 +8,18 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Arrays", "Layout", "MemoryShelf", "Shelf"]
+__all__ = ["Arrays", "Layout", "MemoryShelf", "Shelf", "spell"]
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 """Arrays by name, of one thing that was computed."""
 
 Layout: TypeAlias = Mapping[str, tuple[tuple[int, ...], str]]
 """The shape and the dtype of each of them, before they are computed."""
+
+
+def spell(number: float) -> str:
+    """A number as part of a name: all its digits, so that no two numbers share a name."""
+    return repr(float(number)).replace("+", "")
 
 
 class Shelf(Protocol):

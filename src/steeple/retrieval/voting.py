@@ -9,7 +9,7 @@ from steeple.errors import InputError
 from steeple.retrieval.neighbors import search_neighbors
 from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Ranking, Votes
 
-__all__ = ["count_votes", "soft_vote"]
+__all__ = ["both_right", "count_votes", "soft_vote"]
 
 _BLOCK = 1 << 16
 
@@ -83,3 +83,21 @@ def _count(ids: Ids, scores: Floats, labels: Ids, k: int) -> tuple[Ids, Floats]:
     label = np.where(anyone, np.take_along_axis(named, first, axis=1)[:, 0], UNVOTED)
     total = np.where(anyone, np.take_along_axis(totals, first, axis=1)[:, 0] / k, 0)
     return label, total.astype(np.float32)
+
+
+def both_right(ids: Ids, query: Votes, index: Votes) -> Floats:
+    """How likely the votes of a query and of an image both name what is shown, where they agree.
+
+    Args:
+        ids: (Q, K) positions in the index; -1 pads.
+        query: Q votes whose scores are probabilities.
+        index: N such votes.
+
+    Returns:
+        (Q, K) float32: the product of both; 0 where they differ, either is none, or there is a pad.
+    """
+    if not len(index):
+        return np.zeros(ids.shape, dtype=np.float32)
+    agree = (ids != PAD) & (index.labels[ids] == query.labels[:, None])
+    agree &= query.labels[:, None] != UNVOTED
+    return np.where(agree, query.scores[:, None] * index.scores[ids], np.float32(0))

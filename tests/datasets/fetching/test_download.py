@@ -126,9 +126,11 @@ def test_nothing_else_stays(get, out):
 def test_a_second_run_asks_for_nothing(get, mirror):
     get("test", "metadata")
     mirror.asked.clear()
-    done = get("test", "metadata")
+    told = []
+    done = get("test", "metadata", progress=lambda *what: told.append(what))
     assert (done.files, done.there, done.bytes) == (0, 11, 0)
     assert mirror.asked == []
+    assert told == []
 
 
 def test_a_second_run_gets_what_was_removed(get, out):
@@ -186,6 +188,14 @@ def test_a_sum_that_stays_wrong_costs_only_its_archive(get, mirror, out):
     assert len(mirror.got("test/images_001.tar")) == 2
     assert len(jpegs(out)) == 6
     assert not list(out.rglob("*.part"))
+
+
+def test_where_all_fail_no_others_are_said_to_be_there(get, mirror):
+    for number in range(3):
+        wrong(mirror, f"md5sum/test/md5.images_00{number}.txt")
+    with pytest.raises(MachineError, match="3 of 3 files") as caught:
+        get("test")
+    assert "others" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", [b"", b"<html>", b"0123  x", b"g" * 32])

@@ -121,7 +121,24 @@ def test_a_float16_index_an_empty_one_and_no_query() -> None:
 def test_impossible_numbers_and_no_graph() -> None:
     with pytest.raises(InputError, match="alpha is -1"):
         DatabaseAugmentation(alpha=-1)
+    with pytest.raises(InputError, match="alpha is inf"):
+        DatabaseAugmentation(alpha=float("inf"))
     with pytest.raises(InputError, match="n is 0"):
         DatabaseAugmentation(n=0)
+
+
+def test_numbers_that_nearly_agree_share_nothing() -> None:
+    index, queries = unit(1, 20), unit(2, 5)
+    known, plain = context(queries, index), search_neighbors(queries, index, 4)
+    first = DatabaseAugmentation(alpha=3.0).rerank(plain, known)
+    other = DatabaseAugmentation(alpha=3.0001).rerank(plain, known)
+    assert (other.scores != first.scores).any()
+
+
+def test_no_more_join_than_there_are() -> None:
+    index, queries = unit(1, 20), unit(2, 5)
+    known, plain = context(queries, index), search_neighbors(queries, index, 4)
+    many = DatabaseAugmentation(n=10**9).rerank(plain, known)
+    np.testing.assert_array_equal(many.ids, DatabaseAugmentation(n=19).rerank(plain, known).ids)
     with pytest.raises(InputError, match="graph"):
         DatabaseAugmentation().rerank(Ranking([[0]], [[1]]), Context(queries=unit(1, 1)))

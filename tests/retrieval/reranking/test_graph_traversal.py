@@ -197,6 +197,14 @@ def test_nothing_is_written_into_the_input() -> None:
     np.testing.assert_array_equal(ranking.scores, before[1])
 
 
+def test_more_neighbours_than_there_are_take_no_room() -> None:
+    index = city(np.random.default_rng(1), 20, 3)
+    ranking = search_neighbors(index[:3], index, 10)
+    found = GraphTraversal(k=2**31 - 1).rerank(ranking, Context(graph=graph_of(index)))
+    every = GraphTraversal(k=19).rerank(ranking, Context(graph=graph_of(index)))
+    np.testing.assert_array_equal(found.ids, every.ids)
+
+
 @pytest.mark.parametrize(("k", "t", "said"), [(0, 1.0, "k is 0"), (5, math.nan, "t is NaN")])
 def test_impossible_parameters(k: int, t: float, said: str) -> None:
     with pytest.raises(InputError, match=said):

@@ -192,7 +192,7 @@ def test_empty_index_and_what_does_not_fit() -> None:
         LabelAwareDiffusion().rerank(plain, few)
     with pytest.raises(InputError, match="query beliefs"):
         LabelAwareDiffusion().rerank(Ranking([[0]], [[1]]), Context())
-    for wrong in (-0.5, float("nan"), float("inf")):
+    for wrong in (-0.5, float("nan"), float("inf"), 1e300):
         with pytest.raises(InputError, match="strength is"):
             LabelAwareDiffusion(strength=wrong)
     with pytest.raises(InputError, match="a probability is between"):

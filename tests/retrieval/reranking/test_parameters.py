@@ -90,6 +90,7 @@ def test_what_texts_mean(text: str, expected: Reranker) -> None:
         ("some:wide=1", "wide is true or false, not '1'"),
         ("some:count=0", "re-ranker some: count is 0; it must be at least 1"),
         ("some:some=-1", "some is -1; it must be at least 0"),
+        (f"some:count={10**20}", f"count is {10**20}; it must be at most 2147483647"),
         ("some:weight=nan", "weight is NaN; it must be a number"),
         ("some:weight=-1", "re-ranker some: weight is -1.0; it must be at least 0"),
     ],

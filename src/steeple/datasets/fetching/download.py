@@ -161,6 +161,8 @@ def download(what: Plan, *, progress: Progress = silent) -> Downloaded:
             are there.
         StorageError: the disk lacks the space, or does not let us in.
     """
+    if not what.files:
+        return Downloaded(files=0, there=what.there, bytes=0, photos=0)
     _check_space(what)
     workplace = Workplace(what.out, keep_archives=what.options.keep_archives)
     with workplace.locked():
@@ -193,9 +195,10 @@ class _Work:
         done = [task.result() for task in tasks if task.exception() is None]
         failures = [error for task in tasks if (error := task.exception())]
         if failures:
+            others = "; the others are there: run the same again to go on" if done else ""
             raise MachineError(
                 f"{len(failures):,} of {len(files):,} files could not be had; the first: "
-                f"{failures[0]}; the others are there: run the same again to go on"
+                f"{failures[0]}{others}"
             ) from failures[0]
         return Downloaded(
             files=len(done),

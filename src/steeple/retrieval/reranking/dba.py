@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +13,7 @@ from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.neighbors import blocks_of, search_blocks
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.query_expansion import expand
-from steeple.retrieval.shelf import Arrays
+from steeple.retrieval.shelf import Arrays, spell
 from steeple.retrieval.types import PAD, Floats, Ranking
 
 __all__ = ["DatabaseAugmentation"]
@@ -47,7 +48,7 @@ class DatabaseAugmentation:
         n: neighbours that join an index image, at least 1.
 
     Raises:
-        InputError: if alpha < 0 or n < 1.
+        InputError: if alpha is no number of at least 0, or n < 1.
     """
 
     alpha: float = 3.0
@@ -56,8 +57,8 @@ class DatabaseAugmentation:
     """The result is what a search finds, not the list in another order."""
 
     def __post_init__(self) -> None:
-        if not self.alpha >= 0:
-            raise InputError(f"alpha is {self.alpha}; it must be at least 0")
+        if not 0 <= self.alpha < math.inf:
+            raise InputError(f"alpha is {self.alpha}; it must be a number of at least 0")
         if self.n < 1:
             raise InputError(f"n is {self.n}; it must be at least 1")
 
@@ -73,7 +74,8 @@ class DatabaseAugmentation:
 
     def _augmented(self, graph: IndexGraph, dimension: int) -> Floats:
         """(N, D) float32: the index, augmented; computed once."""
-        near = graph.neighbours(self.n)
+        n = max(1, min(self.n, len(graph) - 1))  # no more than there are
+        near = graph.neighbours(n)
 
         def fill(arrays: Arrays) -> None:
             for start in range(0, len(graph), _BLOCK):
@@ -86,4 +88,4 @@ class DatabaseAugmentation:
                 graph.told("dba", int(own[-1]) + 1, len(graph))
 
         layout = {"descriptors": ((len(graph), dimension), "float32")}
-        return graph.shelf.once(f"dba-{self.alpha:g}-{self.n}", layout, fill)["descriptors"]
+        return graph.shelf.once(f"dba-{spell(self.alpha)}-{n}", layout, fill)["descriptors"]

@@ -21,6 +21,7 @@ from steeple.retrieval.pairs import pair_contrast
 from steeple.retrieval.reranking.base import Context, similarity
 from steeple.retrieval.reranking.two_stage import Members
 from steeple.retrieval.types import PAD, UNVOTED, Bools, Floats, Ids, Ranking, Votes
+from steeple.retrieval.voting import both_right
 
 __all__ = ["Fusion"]
 
@@ -55,7 +56,7 @@ class Fusion:
         alike = pair_contrast(similarity(ids, context), context.need("background"))
         odds = context.need("pair_model").odds(alike, surprises)
         score = np.logaddexp(0.0, odds.astype(np.float64))
-        agreement = _agreement(ids, beliefs, index).astype(np.float64)
+        agreement = both_right(ids, beliefs, index).astype(np.float64)
         score -= np.log1p(-np.minimum(agreement, _CERTAIN))
         score = np.where(ids == PAD, -np.inf, score)
         order = np.argsort(-score, axis=1, kind="stable")[:, : ranking.ids.shape[1]]
@@ -63,15 +64,6 @@ class Fusion:
             np.take_along_axis(ids, order, axis=1),
             np.take_along_axis(score, order, axis=1).astype(np.float32),
         )
-
-
-def _agreement(ids: Ids, query: Votes, index: Votes) -> Floats:
-    """(Q, K): the probability that both votes are right, where they agree; 0 elsewhere."""
-    if not len(index):
-        return np.zeros(ids.shape, dtype=np.float32)
-    agree = (ids != PAD) & (index.labels[ids] == query.labels[:, None])
-    agree &= query.labels[:, None] != UNVOTED
-    return np.where(agree, query.scores[:, None] * index.scores[ids], np.float32(0))
 
 
 def _with_inserted(ranking: Ranking, query: Votes, index: Votes, ties: Floats | None) -> Ids:

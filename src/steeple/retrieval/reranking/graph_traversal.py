@@ -73,7 +73,7 @@ class GraphTraversal:
             np.full(ranking.ids.shape, PAD, dtype=np.int64),
             np.full(ranking.ids.shape, -np.inf, dtype=np.float32),
         )
-        neighbours = graph.neighbours(self.k)
+        neighbours = graph.neighbours(min(self.k, max(1, len(graph) - 1)))  # more there are not
         for query, (ids, scores) in enumerate(zip(ranking.ids, ranking.scores, strict=True)):
             listed = ids != PAD
             walk = _Walk(neighbours, length, float(np.float32(self.t)))

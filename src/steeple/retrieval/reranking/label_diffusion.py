@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
@@ -16,9 +15,12 @@ from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.diffusion import Diffusion
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.reranking.two_stage import Members
+from steeple.retrieval.shelf import spell
 from steeple.retrieval.types import PAD, Ranking, Votes
 
 __all__ = ["LabelAwareDiffusion"]
+
+_STRONGEST = 1000  # more leaves float32 no room for what is not strengthened
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class LabelAwareDiffusion(Diffusion):
         truncate: images that diffusion from one image may reach.
         alpha: how far diffusion goes, below 1.
         gamma: how fast an edge fades with similarity.
-        strength: g, at least 0.
+        strength: g, 0 to 1000.
         likely: the probability, between 0 and 1, that an image must exceed to join.
 
     Raises:
@@ -64,8 +66,10 @@ class LabelAwareDiffusion(Diffusion):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.strength < math.inf:
-            raise InputError(f"strength is {self.strength}; it must be a number of at least 0")
+        if not 0 <= self.strength <= _STRONGEST:
+            raise InputError(
+                f"strength is {self.strength}; it must be a number from 0 to {_STRONGEST}"
+            )
         if not 0 <= self.likely <= 1:
             raise InputError(f"likely is {self.likely}; a probability is between 0 and 1")
 
@@ -80,7 +84,7 @@ class LabelAwareDiffusion(Diffusion):
             raise InputError(f"{len(ranking)} rankings need as many beliefs, not {len(queries)}")
         rows = diffuse(
             context.need("graph"),
-            f"label-diffusion-{_digest(index)}-{self.strength:g}",
+            f"label-diffusion-{_digest(index)}-{spell(self.strength)}",
             self._edges(),
             weigh=partial(weigh_by_beliefs, beliefs=index, strength=self.strength),
         )

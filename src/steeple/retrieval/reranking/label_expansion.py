@@ -11,7 +11,8 @@ from steeple.errors import InputError
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.reranking.query_expansion import expand
-from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Ranking, Votes
+from steeple.retrieval.types import Ranking
+from steeple.retrieval.voting import both_right
 
 __all__ = ["LabelAwareExpansion"]
 
@@ -62,7 +63,8 @@ class LabelAwareExpansion:
         """
         queries, index = context.need("queries"), context.need("index")
         search = context.need("search")
-        weights = _shared(ranking.ids, context.need("query_beliefs"), context.need("index_beliefs"))
+        beliefs = context.need("query_beliefs"), context.need("index_beliefs")
+        weights = both_right(ranking.ids, *beliefs)
         weights[weights <= np.float32(self.likely)] = 0
         joined = np.flatnonzero(weights.any(axis=1))
         if not len(joined):
@@ -72,12 +74,3 @@ class LabelAwareExpansion:
         ids, scores = ranking.ids.copy(), ranking.scores.copy()
         ids[joined], scores[joined] = found.ids, found.scores
         return Ranking(ids, scores)
-
-
-def _shared(ids: Ids, query: Votes, index: Votes) -> Floats:
-    """(Q, K) float32: how likely both votes are right, where they agree; 0 elsewhere."""
-    if not len(index):
-        return np.zeros(ids.shape, dtype=np.float32)
-    agree = (ids != PAD) & (index.labels[ids] == query.labels[:, None])
-    agree &= query.labels[:, None] != UNVOTED
-    return np.where(agree, query.scores[:, None] * index.scores[ids], np.float32(0))

@@ -21,6 +21,7 @@ _KINDS: Mapping[type, str] = {
     int: "a whole number",
     float: "a number",
 }
+_MOST = (1 << 31) - 1  # of what a whole number counts; NumPy and the disk know no more
 _BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -46,7 +47,7 @@ class Parameter:
         """The value that a text states.
 
         Raises:
-            InputError: if it is of another kind, NaN, or a count too small.
+            InputError: if it is of another kind, NaN, or a count too small or too large.
         """
         value: bool | int | float
         try:
@@ -59,6 +60,8 @@ class Parameter:
         # them is possible that is the default.
         if self.kind is int and value < min(1, self.default):
             raise InputError(f"{self.name} is {value}; it must be at least {min(1, self.default)}")
+        if self.kind is int and value > _MOST:
+            raise InputError(f"{self.name} is {value}; it must be at most {_MOST}")
         return value
 
 

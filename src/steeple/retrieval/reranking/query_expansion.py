@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,7 +36,7 @@ class QueryExpansion:
         n: neighbours that join the query, at least 1.
 
     Raises:
-        InputError: if alpha < 0 or n < 1.
+        InputError: if alpha is negative or not finite, or n < 1.
     """
 
     alpha: float = 3.0
@@ -44,8 +45,8 @@ class QueryExpansion:
     """The result is what a search finds, not the list in another order."""
 
     def __post_init__(self) -> None:
-        if not self.alpha >= 0:
-            raise InputError(f"alpha is {self.alpha}; it must be at least 0")
+        if not 0 <= self.alpha < math.inf:
+            raise InputError(f"alpha is {self.alpha}; it must be a number of at least 0")
         if self.n < 1:
             raise InputError(f"n is {self.n}; it must be at least 1")
 
