@@ -25,13 +25,13 @@ def choose_index(images: int, dimension: int, memory: int) -> str:
     =============================  ============================  ==================================
     N * D <= 5e7 (98,000 images    Flat                          exact search takes some 15 ms on
     of 512 dimensions)                                           one core; nothing to gain
-    N <= 300,000 and D + 280       HNSW32_SQ8                    learns nothing beforehand, so it
-    bytes an image fit                                           stays good whatever is added; made
-                                                                 in minutes
     4 * D bytes an image fit,      IVFn,PQmx4fs, m = D / 2       2 bits a value, compared 32 at a
     and D is even                                                time: the fastest, as long as the
-                                                                 four candidates for each image
-                                                                 asked for are read from memory
+                                                                 candidates that are looked at
+                                                                 again are read from memory
+    N <= 300,000 and D + 280       HNSW32_SQ8                    learns nothing beforehand; few
+    bytes an image fit                                           candidates are read from the disk;
+                                                                 made in minutes
     D + 8 bytes an image fit       IVFn,SQ8                      8 bits a value: candidates are so
                                                                  good that few descriptors are read
                                                                  from the disk; takes 2 to 3 times
@@ -63,10 +63,10 @@ def choose_index(images: int, dimension: int, memory: int) -> str:
         )
     if images * dimension <= _QUICK:
         return FLAT
-    if images <= _WALKED and images * (dimension + _LINKS) <= memory / 2:
-        return "HNSW32_SQ8"
     if images * 4 * dimension <= memory / 2 and dimension % 2 == 0:
         code = f"PQ{dimension // 2}x4fs"
+    elif images <= _WALKED and images * (dimension + _LINKS) <= memory / 2:
+        return "HNSW32_SQ8"
     else:
         code = "SQ8" if images * (dimension + 8) <= memory / 2 else "RaBitQ"
     lists = _count_lists(images, dimension, memory)
