@@ -14,10 +14,10 @@ import numpy as np
 
 from gldv2_folder import Folder, StoredGraph, Teller
 from landmarks import NOBODY, Landmarks
-from steeple.arrays.beliefs import Believer, draw_cohort
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.labels import Labels
-from steeple.arrays.training import TrainingSet
+from steeple.arrays.files.descriptors import FileDescriptors
+from steeple.arrays.files.labels import Labels
+from steeple.arrays.method.beliefs import Believer, draw_cohort
+from steeple.arrays.method.training import TrainingSet
 from steeple.evaluation import mean_average_precision
 from steeple.retrieval.approximate import ApproximateIndex
 from steeple.retrieval.contrast import Background, measure_background, vote_similarity

@@ -10,7 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from steeple.arrays import Format, Output, embed_photos, find_embedder, open_descriptors
-from steeple.arrays.ids import read_ids
+from steeple.arrays.files.ids import read_ids
 from steeple.collection import Collection
 from steeple.embedding.base import create_embedder
 from steeple.errors import InputError, NothingToDoError, StorageError
@@ -213,7 +213,7 @@ def test_nothing_is_left_of_what_fails(photos, written, tmp_path, monkeypatch, f
     with pytest.raises(KeyboardInterrupt):
         embed(photos, tmp_path / "out", embedder, form=form, progress=progress)
     assert list((tmp_path / "out").iterdir()) == []
-    from steeple.arrays import writing
+    from steeple.arrays.files import writing
 
     def full(*_):
         raise OSError(28, "No space left on device")

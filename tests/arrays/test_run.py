@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from steeple.arrays import Settings, Sources, Wanted, parse_methods, rerank_files
-from steeple.arrays.keeping import work_folder
+from steeple.arrays.method.keeping import work_folder
 from steeple.arrays.outputs import Lists, Predictions
 from steeple.datasets import read_recognition_submission, read_retrieval_submission
 from steeple.errors import InputError, LabelError, StorageError
@@ -137,7 +137,7 @@ def test_what_a_killed_run_left_is_removed(solved, tmp_path):
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from steeple.arrays.keeping import work_folder\n"
+        "from steeple.arrays.method.keeping import work_folder\n"
         "with work_folder(Path(sys.argv[1])) as folder:\n"
         "    (folder / 'much.npy').write_text('descriptors')\n"
         "    os._exit(9)\n"

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from steeple.arrays.content import Names
-from steeple.arrays.files import DescriptorFile, open_descriptors
-from steeple.arrays.ids import Part, check_printable, find_ids, positions_of
-from steeple.arrays.labels import read_labels
-from steeple.arrays.training import TrainingSet
+from steeple.arrays.files.content import Names
+from steeple.arrays.files.ids import Part, check_printable, find_ids, positions_of
+from steeple.arrays.files.labels import read_labels
+from steeple.arrays.files.opening import DescriptorFile, open_descriptors
+from steeple.arrays.method.training import TrainingSet
 from steeple.errors import InputError
 from steeple.progress import Progress, silent
 from steeple.retrieval.shelf import Shelf

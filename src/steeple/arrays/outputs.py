@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from steeple.arrays.content import Names
+from steeple.arrays.files.content import Names
 from steeple.datasets.gldv2 import (
     read_recognition_solution,
     read_retrieval_solution,

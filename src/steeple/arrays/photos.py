@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from steeple.arrays.writing import Format, writing
+from steeple.arrays.files.writing import Format, writing
 from steeple.collection.learning import learn_from
 from steeple.collection.sources import Source, read_source
 from steeple.datasets.gldv2 import write_rows

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from steeple.arrays.indexing import Built
 from steeple.arrays.inputs import Inputs, Sources, read_inputs
-from steeple.arrays.keeping import Keep, work_folder
-from steeple.arrays.needs import Method, need_labels
-from steeple.arrays.offline import Settings
+from steeple.arrays.method.indexing import Built
+from steeple.arrays.method.keeping import Keep, work_folder
+from steeple.arrays.method.needs import Method, need_labels
+from steeple.arrays.method.offline import Settings
+from steeple.arrays.method.task import Answers, Task
 from steeple.arrays.outputs import (
     Lists,
     Predictions,
@@ -22,7 +23,6 @@ from steeple.arrays.outputs import (
     write_rankings,
     write_votes,
 )
-from steeple.arrays.task import Answers, Task
 from steeple.arrays.wanted import Wanted
 from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.types import UNVOTED

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from steeple.arrays.files import Where
-from steeple.arrays.ids import beside_of
+from steeple.arrays.files.ids import beside_of
+from steeple.arrays.files.opening import Where
 from steeple.arrays.inputs import Sources
 from steeple.errors import InputError, StorageError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from steeple.arrays.writing import Format
+from steeple.arrays.files.writing import Format
 from steeple.cli import options
 from steeple.cli.console import command, console, emit_json, show_left_out, shown_progress
 from steeple.errors import InputError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from steeple.arrays.ids import Part
+from steeple.arrays.files.ids import Part
 from steeple.cli import options
 from steeple.cli.console import console, emit_json, shown_progress
 from steeple.cli.figures import USAGES, gap_by_usage, show_scores, show_seconds

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.labels import Labels
+from steeple.arrays.files.descriptors import FileDescriptors
+from steeple.arrays.files.labels import Labels
 from steeple.errors import InputError
 from steeple.retrieval.neighbors import Block
 from steeple.retrieval.types import UNVOTED, Floats, Ids

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
-from steeple.arrays.searching import Searched
+from steeple.arrays.method.searching import Searched
 from steeple.errors import StorageError
 from steeple.retrieval.approximate import ApproximateIndex
 from steeple.retrieval.graph import Told

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from steeple.arrays.content import Content
+from steeple.arrays.files.content import Content
 from steeple.errors import InputError
 
 __all__ = ["NpyWriter", "map_npy", "open_npy"]

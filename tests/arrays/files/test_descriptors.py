@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from steeple.arrays.descriptors import FileDescriptors
+from steeple.arrays.files.descriptors import FileDescriptors
 from steeple.errors import InputError
 
 DTYPES = ("float16", "float32", "float64", ">f4")

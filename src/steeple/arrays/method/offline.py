@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from steeple.arrays.beliefs import Believer, draw_cohort, index_background
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.indexing import Built, build_index, digest_of
+from steeple.arrays.files.descriptors import FileDescriptors
 from steeple.arrays.inputs import Inputs
-from steeple.arrays.keeping import Keep
-from steeple.arrays.searching import Searched, Searcher
-from steeple.arrays.training import TrainingSet
-from steeple.arrays.voters import find_voters
+from steeple.arrays.method.beliefs import Believer, draw_cohort, index_background
+from steeple.arrays.method.indexing import Built, build_index, digest_of
+from steeple.arrays.method.keeping import Keep
+from steeple.arrays.method.searching import Searched, Searcher
+from steeple.arrays.method.training import TrainingSet
+from steeple.arrays.method.voters import find_voters
 from steeple.errors import InputError
 from steeple.progress import Progress
 from steeple.retrieval.graph import IndexGraph

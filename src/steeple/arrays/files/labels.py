@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from steeple.arrays.content import Names, to_names
-from steeple.arrays.ids import as_names, positions_of, read_lines
-from steeple.arrays.npy import map_npy
-from steeple.arrays.parquet import ID, read_columns
+from steeple.arrays.files.content import Names, to_names
+from steeple.arrays.files.ids import as_names, positions_of, read_lines
+from steeple.arrays.files.npy import map_npy
+from steeple.arrays.files.parquet import ID, read_columns
 from steeple.datasets.gldv2.tables import FILL_IN, line_error, read_rows
 from steeple.errors import LabelError
 from steeple.retrieval.types import PAD, UNVOTED, Ids

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from steeple.arrays.files import Where, open_descriptors
+from steeple.arrays.files.opening import Where, open_descriptors
 from steeple.errors import InputError, MissingExtraError
 from steeple.retrieval.shelf import MemoryShelf
 from steeple.shelves import FolderShelf

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.searching import Searcher
+from steeple.arrays.files.descriptors import FileDescriptors
+from steeple.arrays.method.searching import Searcher
 from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.shelf import Arrays, Shelf
 from steeple.retrieval.types import PAD, Ids, Ranking

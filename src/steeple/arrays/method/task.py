@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from steeple.arrays.inputs import Inputs
-from steeple.arrays.keeping import Keep
-from steeple.arrays.needs import Method, need_labels
-from steeple.arrays.offline import Offline, Settings
+from steeple.arrays.method.keeping import Keep
+from steeple.arrays.method.needs import Method, need_labels
+from steeple.arrays.method.offline import Offline, Settings
 from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.contrast import measure_background, vote_similarity
 from steeple.retrieval.reranking.base import Context

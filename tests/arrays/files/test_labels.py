@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.arrays import labels as module
-from steeple.arrays.labels import read_labels
+from steeple.arrays.files import labels as module
+from steeple.arrays.files.labels import read_labels
 from steeple.errors import LabelError
 
 IDS = np.array([b"a", b"b", b"c", b"d"])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.arrays.files import open_descriptors
-from steeple.arrays.ids import check_printable, find_ids, positions_of, read_ids, split_ids
+from steeple.arrays.files.ids import check_printable, find_ids, positions_of, read_ids, split_ids
+from steeple.arrays.files.opening import open_descriptors
 from steeple.errors import InputError, LabelError
 from steeple.retrieval.shelf import MemoryShelf
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from steeple.arrays.hdf5 import Hdf5Writer
-from steeple.arrays.npy import NpyWriter
-from steeple.arrays.parquet import ParquetWriter
+from steeple.arrays.files.hdf5 import Hdf5Writer
+from steeple.arrays.files.npy import NpyWriter
+from steeple.arrays.files.parquet import ParquetWriter
 from steeple.errors import SteepleError, StorageError
 from steeple.retrieval.types import Floats
 

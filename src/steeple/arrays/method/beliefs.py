@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.training import TrainingSet
+from steeple.arrays.files.descriptors import FileDescriptors
+from steeple.arrays.method.training import TrainingSet
 from steeple.retrieval.calibration import SAMPLE, Calibration, fit_calibration
 from steeple.retrieval.contrast import COHORT, Background, measure_background, vote_contrast
 from steeple.retrieval.shelf import Arrays, Shelf

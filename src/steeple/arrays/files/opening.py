@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from steeple.arrays.content import Content, Names
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.hdf5 import open_hdf5
-from steeple.arrays.npy import open_npy
-from steeple.arrays.parquet import open_parquet
+from steeple.arrays.files.content import Content, Names
+from steeple.arrays.files.descriptors import FileDescriptors
+from steeple.arrays.files.hdf5 import open_hdf5
+from steeple.arrays.files.npy import open_npy
+from steeple.arrays.files.parquet import open_parquet
 from steeple.errors import InputError
 from steeple.retrieval.shelf import Arrays, Shelf
 

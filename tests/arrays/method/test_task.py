@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from steeple.arrays import Keep, Settings, Sources, Task, parse_methods, read_inputs, task
-from steeple.arrays.descriptors import FileDescriptors
-from steeple.arrays.labels import Labels
-from steeple.arrays.training import TrainingSet
-from steeple.arrays.voters import find_voters
+from steeple.arrays import Keep, Settings, Sources, Task, parse_methods, read_inputs
+from steeple.arrays.files.descriptors import FileDescriptors
+from steeple.arrays.files.labels import Labels
+from steeple.arrays.method import task
+from steeple.arrays.method.training import TrainingSet
+from steeple.arrays.method.voters import find_voters
 from steeple.errors import InputError, StorageError
 from steeple.retrieval import search_neighbors, soft_vote
 from steeple.retrieval.reranking import two_stage
@@ -171,7 +172,7 @@ def test_what_was_kept_is_not_computed_again(files, tmp_path, monkeypatch):
     first = ask(read_inputs(sources(files), MemoryShelf()), "gated", "egt", keep=keep())
     calls = []
     monkeypatch.setattr(
-        "steeple.arrays.searching.search_blocks",
+        "steeple.arrays.method.searching.search_blocks",
         lambda queries, *rest, **options: calls.append(len(queries)) or Ranking(
             np.full((len(queries), rest[1]), -1), np.zeros((len(queries), rest[1]))
         ),
@@ -333,7 +334,7 @@ def test_a_training_set_is_its_labelled_rows(seed, rows, memory):
 
 
 def test_voters_found_before_an_interruption_are_kept(files, toy, monkeypatch):
-    monkeypatch.setattr("steeple.arrays.voters._BLOCK", 100)
+    monkeypatch.setattr("steeple.arrays.method.voters._BLOCK", 100)
     inputs, shelf, asked = read_inputs(sources(files), MemoryShelf()), MemoryShelf(), []
 
     def find(most):

@@ -8,9 +8,9 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from steeple.arrays.content import Names, to_names
-from steeple.arrays.files import DescriptorFile
-from steeple.arrays.npy import map_npy
+from steeple.arrays.files.content import Names, to_names
+from steeple.arrays.files.npy import map_npy
+from steeple.arrays.files.opening import DescriptorFile
 from steeple.datasets.gldv2.tables import read_rows
 from steeple.errors import InputError, LabelError
 from steeple.retrieval.types import PAD, Ids

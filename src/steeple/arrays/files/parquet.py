@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from steeple.arrays.content import Content, Names, to_names
+from steeple.arrays.files.content import Content, Names, to_names
 from steeple.errors import InputError
 from steeple.extras import need
 

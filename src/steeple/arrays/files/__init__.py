@@ -1,0 +1,1 @@
+"""Descriptors, ids and labels in files of every format."""
