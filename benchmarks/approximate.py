@@ -29,10 +29,10 @@ from threadpoolctl import threadpool_limits
 import landmarks
 from common import new_parser, print_table, report
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.presets import FLAT, choose_index
-from steeple.retrieval.recall import recall
-from steeple.retrieval.rescoring import rescore
+from steeple.retrieval.approximate.index import ApproximateIndex
+from steeple.retrieval.approximate.presets import FLAT, choose_index
+from steeple.retrieval.approximate.recall import recall
+from steeple.retrieval.approximate.rescoring import rescore
 from steeple.retrieval.types import Floats
 
 K = 100

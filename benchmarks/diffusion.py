@@ -26,10 +26,10 @@ import numpy.typing as npt
 from common import new_parser, print_table, report, restart_with_threads
 from landmarks import make
 from steeple.retrieval import search_neighbors
-from steeple.retrieval.affinity import mutual_affinity, normalise
-from steeple.retrieval.diffusing import together
-from steeple.retrieval.graph import IndexGraph
-from steeple.retrieval.truncated import BATCH, ITERATIONS, TOLERANCE, TruncatedSolver
+from steeple.retrieval.offline.affinity import mutual_affinity, normalise
+from steeple.retrieval.offline.diffusing import together
+from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.truncated import BATCH, ITERATIONS, TOLERANCE, TruncatedSolver
 from steeple.threads import available_cores, in_threads
 
 ALPHA, GAMMA, KD, TRUNCATE = 0.99, 3.0, 50, 1000

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from steeple.retrieval.graph import IndexGraph, Neighbourhoods
 from steeple.retrieval.leaving_out import without_self
+from steeple.retrieval.offline.graph import IndexGraph, Neighbourhoods
 from steeple.retrieval.types import Floats, Ids, Ranking, Votes
 
 __all__ = ["Folder", "StoredGraph", "Teller"]

@@ -19,15 +19,15 @@ from steeple.arrays.files.labels import Labels
 from steeple.arrays.method.beliefs import Believer, draw_cohort
 from steeple.arrays.method.training import TrainingSet
 from steeple.evaluation import mean_average_precision
-from steeple.retrieval.approximate import ApproximateIndex
+from steeple.retrieval.approximate.effort import Effort
+from steeple.retrieval.approximate.index import ApproximateIndex
+from steeple.retrieval.approximate.presets import FLAT, choose_index
+from steeple.retrieval.approximate.recall import recall
 from steeple.retrieval.contrast import Background, measure_background, vote_similarity
 from steeple.retrieval.descriptors import Search
-from steeple.retrieval.effort import Effort
-from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.neighbors import search_neighbors
-from steeple.retrieval.presets import FLAT, choose_index
-from steeple.retrieval.recall import recall
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.reranking import Context, create_reranker
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.types import Floats, Ids, Ranking, Votes

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from steeple import shelves
 from steeple.errors import InputError, StorageError
-from steeple.retrieval.shelf import Arrays, Layout, MemoryShelf
+from steeple.retrieval.offline.shelf import Arrays, Layout, MemoryShelf
 from steeple.shelves import FolderShelf
 
 LAYOUT: Layout = {"ids": ((3, 2), "int64"), "scores": ((3,), "float32")}

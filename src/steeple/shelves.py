@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from steeple.errors import InputError, SteepleError, StorageError
-from steeple.retrieval.shelf import Arrays, Layout
+from steeple.retrieval.offline.shelf import Arrays, Layout
 
 __all__ = ["FolderShelf"]
 
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class FolderShelf:
-    """Keeps arrays by name in a folder; a `retrieval.shelf.Shelf`.
+    """Keeps arrays by name in a folder; a `retrieval.offline.shelf.Shelf`.
 
     What is kept is trusted as far as its form goes: names, shapes, dtypes and sizes of the files.
     Anything else is computed anew.

@@ -14,7 +14,7 @@ from steeple.arrays.files.ids import read_ids
 from steeple.collection import Collection
 from steeple.embedding.base import create_embedder
 from steeple.errors import InputError, NothingToDoError, StorageError
-from steeple.retrieval.shelf import MemoryShelf
+from steeple.retrieval.offline.shelf import MemoryShelf
 
 
 @pytest.fixture(scope="module")

@@ -25,8 +25,8 @@ from steeple.collection.approximate import (
     store_index,
 )
 from steeple.errors import InputError
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.effort import Effort
+from steeple.retrieval.approximate.effort import Effort
+from steeple.retrieval.approximate.index import ApproximateIndex
 
 KINDS = ["Flat", "HNSW8", "HNSW8_SQ8", "IVF4,Flat", "IVF4,SQ8", "IVF4,RaBitQ", "PCA4,IVF4,SQ8"]
 ABOUT = {"kind": "auto", "recall": 0.98, "seconds": 1.5}
@@ -197,7 +197,7 @@ class TestInterrupted:
             "from pathlib import Path\n"
             "import numpy as np\n"
             "from steeple.collection import approximate\n"
-            "from steeple.retrieval.approximate import ApproximateIndex\n"
+            "from steeple.retrieval.approximate.index import ApproximateIndex\n"
             "def die(*_, **__):\n"
             "    os.kill(os.getpid(), signal.SIGKILL)\n"
             "step = sys.argv[2]\n"

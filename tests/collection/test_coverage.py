@@ -16,8 +16,8 @@ from steeple.collection.approximate import About, StoredIndex
 from steeple.collection.coverage import Coverage, Rows
 from steeple.collection.segments import Segments
 from steeple.errors import InputError
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.effort import Effort
+from steeple.retrieval.approximate.effort import Effort
+from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.types import PAD, Ids
 
 DIMENSION = 4

@@ -14,9 +14,9 @@ import pytest
 
 from steeple import Collection
 from steeple.collection.graphs import graph_key, graph_shelf, remove_graphs
-from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.neighbors import search_neighbors
-from steeple.retrieval.shelf import Arrays
+from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.shelf import Arrays
 from steeple.shelves import FolderShelf
 
 LAYOUT = {"x": ((2,), "int64")}

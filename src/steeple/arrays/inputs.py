@@ -14,7 +14,7 @@ from steeple.arrays.files.opening import DescriptorFile, open_descriptors
 from steeple.arrays.method.training import TrainingSet
 from steeple.errors import InputError
 from steeple.progress import Progress, silent
-from steeple.retrieval.shelf import Shelf
+from steeple.retrieval.offline.shelf import Shelf
 from steeple.retrieval.types import PAD, Ids
 
 __all__ = ["Images", "Inputs", "Sources", "read_inputs"]

@@ -22,8 +22,8 @@ import numpy as np
 
 from steeple.collection.segments import sync_folder
 from steeple.errors import InputError
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.effort import Effort
+from steeple.retrieval.approximate.effort import Effort
+from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.types import Ids
 
 __all__ = [

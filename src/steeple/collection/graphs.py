@@ -17,7 +17,7 @@ from pathlib import Path
 
 from steeple.collection.approximate import StoredIndex
 from steeple.errors import StorageError
-from steeple.retrieval.shelf import Arrays, Layout, MemoryShelf, Shelf
+from steeple.retrieval.offline.shelf import Arrays, Layout, MemoryShelf, Shelf
 from steeple.retrieval.types import Ids
 from steeple.shelves import FolderShelf
 

@@ -26,8 +26,8 @@ from steeple.collection.schema import put_setting
 from steeple.collection.store import LocalStore
 from steeple.errors import CollectionError, InputError
 from steeple.progress import Progress
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.presets import FLAT, choose_index
+from steeple.retrieval.approximate.index import ApproximateIndex
+from steeple.retrieval.approximate.presets import FLAT, choose_index
 from steeple.retrieval.types import Ids
 
 __all__ = [
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 AUTO = "auto"
-"""The kind that leaves the choice to `retrieval.presets.choose_index`."""
+"""The kind that leaves the choice to `retrieval.approximate.presets.choose_index`."""
 
 MEMORY = 4_000_000_000
 """Bytes that an approximate index may take unless told otherwise."""

@@ -9,9 +9,9 @@ from time import perf_counter
 
 from steeple.collection.sampling import draw_sample
 from steeple.collection.view import View
+from steeple.retrieval.approximate.presets import FLAT
+from steeple.retrieval.approximate.recall import recall
 from steeple.retrieval.leaving_out import without_self
-from steeple.retrieval.presets import FLAT
-from steeple.retrieval.recall import recall
 from steeple.retrieval.types import Floats, Ranking
 
 __all__ = ["SearchQuality", "measure_search"]

@@ -25,11 +25,11 @@ from steeple.geometry.features import Features
 from steeple.progress import Progress, silent
 from steeple.retrieval.calibration import Calibration
 from steeple.retrieval.contrast import measure_background, vote_contrast, vote_similarity
-from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.neighbors import search_blocks
+from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.shelf import MemoryShelf, Shelf
 from steeple.retrieval.recognition import published_recognition
 from steeple.retrieval.reranking.base import Context
-from steeple.retrieval.shelf import MemoryShelf, Shelf
 from steeple.retrieval.types import UNVOTED, Floats, Ids, Ranking, Votes
 from steeple.retrieval.verified import CANDIDATES, Judge, likeliest, verified_votes
 from steeple.retrieval.voting import count_votes

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from steeple.arrays.files.ids import check_printable, find_ids, positions_of, read_ids, split_ids
 from steeple.arrays.files.opening import open_descriptors
 from steeple.errors import InputError, LabelError
-from steeple.retrieval.shelf import MemoryShelf
+from steeple.retrieval.offline.shelf import MemoryShelf
 
 NAMES = st.lists(st.text("abcé", min_size=1, max_size=6), min_size=1, max_size=20, unique=True)
 

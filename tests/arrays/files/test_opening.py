@@ -13,7 +13,7 @@ from numpy.testing import assert_array_equal
 
 from steeple.arrays.files.opening import Where, open_descriptors
 from steeple.errors import InputError, MissingExtraError
-from steeple.retrieval.shelf import MemoryShelf
+from steeple.retrieval.offline.shelf import MemoryShelf
 from steeple.shelves import FolderShelf
 
 

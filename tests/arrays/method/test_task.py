@@ -19,9 +19,9 @@ from steeple.arrays.method.training import TrainingSet
 from steeple.arrays.method.voters import find_voters
 from steeple.errors import InputError, StorageError
 from steeple.retrieval import search_neighbors, soft_vote
+from steeple.retrieval.offline.shelf import MemoryShelf
 from steeple.retrieval.reranking import two_stage
 from steeple.retrieval.reranking.chain import RERANKERS
-from steeple.retrieval.shelf import MemoryShelf
 from steeple.retrieval.types import Ranking
 from steeple.shelves import FolderShelf
 

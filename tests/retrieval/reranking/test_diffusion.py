@@ -14,7 +14,7 @@ from scipy.sparse.linalg import cg
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.reranking import Context
 from steeple.retrieval.reranking.diffusion import Diffusion
 

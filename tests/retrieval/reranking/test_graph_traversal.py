@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.reranking import Context, GraphTraversal
 
 Floats = npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ import pytest
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, Votes, search_neighbors
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.reranking import Context
 from steeple.retrieval.reranking.diffusion import Diffusion
 from steeple.retrieval.reranking.label_diffusion import LabelAwareDiffusion

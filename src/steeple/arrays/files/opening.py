@@ -15,7 +15,7 @@ from steeple.arrays.files.hdf5 import open_hdf5
 from steeple.arrays.files.npy import open_npy
 from steeple.arrays.files.parquet import open_parquet
 from steeple.errors import InputError
-from steeple.retrieval.shelf import Arrays, Shelf
+from steeple.retrieval.offline.shelf import Arrays, Shelf
 
 __all__ = ["ENDINGS", "DescriptorFile", "Where", "open_descriptors"]
 

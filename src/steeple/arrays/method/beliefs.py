@@ -11,7 +11,7 @@ from steeple.arrays.files.descriptors import FileDescriptors
 from steeple.arrays.method.training import TrainingSet
 from steeple.retrieval.calibration import SAMPLE, Calibration, fit_calibration
 from steeple.retrieval.contrast import COHORT, Background, measure_background, vote_contrast
-from steeple.retrieval.shelf import Arrays, Shelf
+from steeple.retrieval.offline.shelf import Arrays, Shelf
 from steeple.retrieval.types import Floats, Ranking, Votes
 
 __all__ = ["Believer", "draw_cohort", "index_background"]

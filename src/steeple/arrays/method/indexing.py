@@ -11,9 +11,9 @@ from time import perf_counter
 
 from steeple.arrays.method.searching import Searched
 from steeple.errors import StorageError
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.graph import Told
-from steeple.retrieval.presets import FLAT, choose_index
+from steeple.retrieval.approximate.index import ApproximateIndex
+from steeple.retrieval.approximate.presets import FLAT, choose_index
+from steeple.retrieval.offline.graph import Told
 from steeple.retrieval.types import Floats
 
 __all__ = ["AUTO", "Built", "build_index", "digest_of"]

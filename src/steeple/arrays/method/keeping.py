@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from steeple.errors import StorageError
-from steeple.retrieval.shelf import MemoryShelf, Shelf
+from steeple.retrieval.offline.shelf import MemoryShelf, Shelf
 
 __all__ = ["Keep", "work_folder"]
 

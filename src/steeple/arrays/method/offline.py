@@ -15,8 +15,8 @@ from steeple.arrays.method.training import TrainingSet
 from steeple.arrays.method.voters import find_voters
 from steeple.errors import InputError
 from steeple.progress import Progress
-from steeple.retrieval.graph import IndexGraph
-from steeple.retrieval.shelf import Shelf
+from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.shelf import Shelf
 from steeple.retrieval.types import Floats, Ranking, Votes
 from steeple.retrieval.voting import count_votes
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from steeple.retrieval.approximate import ApproximateIndex
+from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.neighbors import Block, search_blocks
 from steeple.retrieval.types import Floats, Ids, Ranking
 

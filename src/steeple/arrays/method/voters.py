@@ -10,7 +10,7 @@ import numpy as np
 from steeple.arrays.files.descriptors import FileDescriptors
 from steeple.arrays.method.searching import Searcher
 from steeple.retrieval.leaving_out import without_self
-from steeple.retrieval.shelf import Arrays, Shelf
+from steeple.retrieval.offline.shelf import Arrays, Shelf
 from steeple.retrieval.types import PAD, Ids, Ranking
 
 __all__ = ["find_voters"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from steeple.errors import InputError
 from steeple.retrieval.contrast import Background
 from steeple.retrieval.descriptors import Descriptors, Search
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.pairs import PairModel
 from steeple.retrieval.types import Floats, Ids, Ranking, Votes
 

@@ -9,11 +9,11 @@ from typing import ClassVar
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.graph import IndexGraph
 from steeple.retrieval.neighbors import blocks_of, search_blocks
+from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.shelf import Arrays, spell
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.query_expansion import expand
-from steeple.retrieval.shelf import Arrays, spell
 from steeple.retrieval.types import PAD, Floats, Ranking
 
 __all__ = ["DatabaseAugmentation"]

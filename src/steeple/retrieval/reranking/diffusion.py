@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.diffusing import Edges, diffuse, spread
+from steeple.retrieval.offline.diffusing import Edges, diffuse, spread
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.types import PAD, Ranking
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 

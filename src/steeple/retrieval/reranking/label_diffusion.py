@@ -9,13 +9,13 @@ from hashlib import blake2b
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.affinity import agreement, weigh_by_beliefs
-from steeple.retrieval.diffusing import diffuse, spread
+from steeple.retrieval.offline.affinity import agreement, weigh_by_beliefs
+from steeple.retrieval.offline.diffusing import diffuse, spread
+from steeple.retrieval.offline.shelf import spell
 from steeple.retrieval.reranking.base import Context
 from steeple.retrieval.reranking.diffusion import Diffusion
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.reranking.two_stage import Members
-from steeple.retrieval.shelf import spell
 from steeple.retrieval.types import PAD, Ranking, Votes
 
 __all__ = ["LabelAwareDiffusion"]

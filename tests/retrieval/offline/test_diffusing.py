@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.diffusing import Diffused, Edges, diffuse, spread, together
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.diffusing import Diffused, Edges, diffuse, spread, together
+from steeple.retrieval.offline.graph import IndexGraph
 
 
 def literal(start: Any, rows: Diffused, listed: Any) -> list[tuple[int, float]]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.graph import Neighbourhoods
+from steeple.retrieval.offline.graph import Neighbourhoods
 from steeple.retrieval.types import PAD, UNVOTED, Floats, Ids, Votes
 
 __all__ = ["agreement", "mutual_affinity", "normalise", "weigh_by_beliefs"]

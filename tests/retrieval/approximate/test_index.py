@@ -12,9 +12,9 @@ import pytest
 
 from steeple.errors import InputError
 from steeple.retrieval import search_neighbors
-from steeple.retrieval.approximate import ApproximateIndex
-from steeple.retrieval.effort import Effort
-from steeple.retrieval.recall import recall
+from steeple.retrieval.approximate.effort import Effort
+from steeple.retrieval.approximate.index import ApproximateIndex
+from steeple.retrieval.approximate.recall import recall
 
 Floats = npt.NDArray[np.float32]
 FACTORIES = [

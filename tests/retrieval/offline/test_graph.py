@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.graph import IndexGraph
 
 Floats = npt.NDArray[np.float32]
 
@@ -101,7 +101,7 @@ def test_a_search_that_misses_the_image_itself() -> None:
 def test_computed_once_in_blocks_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     index = unit(3, 11)
     whole = IndexGraph(index, Search(index))
-    monkeypatch.setattr("steeple.retrieval.graph._BLOCK", 4)
+    monkeypatch.setattr("steeple.retrieval.offline.graph._BLOCK", 4)
     search, heard = Search(index), []
     graph = IndexGraph(index, search, told=lambda *news: heard.append(news))
     for _ in range(2):

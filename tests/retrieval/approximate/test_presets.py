@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steeple.errors import InputError
-from steeple.retrieval.presets import FLAT, choose_index
+from steeple.retrieval.approximate.presets import FLAT, choose_index
 
 GB = 10**9
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.retrieval.effort import Effort, Knob, innermost, least_effort
+from steeple.retrieval.approximate.effort import Effort, Knob, innermost, least_effort
 
 
 def made(factory: str) -> Any:

@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from steeple.errors import InputError
+from steeple.retrieval.approximate.effort import Effort, Knob, least_effort
+from steeple.retrieval.approximate.filling import BUILD_MEMORY, fill_index
+from steeple.retrieval.approximate.recall import recall
+from steeple.retrieval.approximate.rescoring import rescore
 from steeple.retrieval.descriptors import Descriptors
-from steeple.retrieval.effort import Effort, Knob, least_effort
-from steeple.retrieval.filling import BUILD_MEMORY, fill_index
-from steeple.retrieval.graph import Told
 from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.neighbors import (
     MEMORY,
@@ -24,8 +25,7 @@ from steeple.retrieval.neighbors import (
     empty_ranking,
     search_blocks,
 )
-from steeple.retrieval.recall import recall
-from steeple.retrieval.rescoring import rescore
+from steeple.retrieval.offline.graph import Told
 from steeple.retrieval.types import Floats, Ids, Ranking
 from steeple.threads import threads_for
 

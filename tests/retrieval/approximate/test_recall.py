@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
-from steeple.retrieval.recall import recall
+from steeple.retrieval.approximate.recall import recall
 
 
 def ranking(ids: list[list[int]], scores: list[list[float]]) -> Ranking:

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from steeple.retrieval.graph import Neighbourhoods
+from steeple.retrieval.offline.graph import Neighbourhoods
 from steeple.retrieval.types import Floats
 
 __all__ = ["BATCH", "ITERATIONS", "TOLERANCE", "TruncatedSolver"]

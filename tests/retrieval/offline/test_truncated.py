@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy.sparse.linalg import cg
 
 from steeple.retrieval import search_neighbors
-from steeple.retrieval.affinity import mutual_affinity, normalise
-from steeple.retrieval.graph import IndexGraph
-from steeple.retrieval.truncated import ITERATIONS, TOLERANCE, TruncatedSolver
+from steeple.retrieval.offline.affinity import mutual_affinity, normalise
+from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.truncated import ITERATIONS, TOLERANCE, TruncatedSolver
 
 
 def make(seed: int, n: int, m: int, kd: int, spread: float = 0.5) -> tuple[Any, Any]:
@@ -63,7 +63,7 @@ def test_the_same_as_one_by_one(seed: int, n: int, m: int, kd: int, alpha: float
 def test_each_system_stops_when_scipy_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     # With a coarse tolerance one step more or less shows.
     graph, near = make(9, 150, 40, 12)
-    monkeypatch.setattr("steeple.retrieval.truncated.TOLERANCE", 0.03)
+    monkeypatch.setattr("steeple.retrieval.offline.truncated.TOLERANCE", 0.03)
     found, expected = (
         TruncatedSolver(graph, 0.99).solve(near),
         literal(graph, near, 0.99, tolerance=0.03),
@@ -89,9 +89,9 @@ def test_batches_and_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     graph, near = make(5, 90, 30, 12)
     whole = TruncatedSolver(graph, 0.99).solve(near)
     for batch, systems, gathered in ((1, 1, 1), (7, 3, 2), (90, 5, 4), (10, 32, 8)):
-        monkeypatch.setattr("steeple.retrieval.truncated.BATCH", batch)
-        monkeypatch.setattr("steeple.retrieval.truncated._SYSTEMS", systems)
-        monkeypatch.setattr("steeple.retrieval.truncated._GATHERED", gathered)
+        monkeypatch.setattr("steeple.retrieval.offline.truncated.BATCH", batch)
+        monkeypatch.setattr("steeple.retrieval.offline.truncated._SYSTEMS", systems)
+        monkeypatch.setattr("steeple.retrieval.offline.truncated._GATHERED", gathered)
         parts = TruncatedSolver(graph, 0.99).solve(near)
         np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
 

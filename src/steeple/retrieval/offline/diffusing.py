@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from steeple.retrieval.affinity import mutual_affinity, normalise
-from steeple.retrieval.graph import IndexGraph, Neighbourhoods
-from steeple.retrieval.shelf import Arrays, spell
-from steeple.retrieval.truncated import BATCH, TruncatedSolver
+from steeple.retrieval.offline.affinity import mutual_affinity, normalise
+from steeple.retrieval.offline.graph import IndexGraph, Neighbourhoods
+from steeple.retrieval.offline.shelf import Arrays, spell
+from steeple.retrieval.offline.truncated import BATCH, TruncatedSolver
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 from steeple.threads import in_threads
 

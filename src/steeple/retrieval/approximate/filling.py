@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from steeple.errors import InputError
+from steeple.retrieval.approximate.effort import innermost
 from steeple.retrieval.descriptors import Descriptors
-from steeple.retrieval.effort import innermost
-from steeple.retrieval.graph import Told
 from steeple.retrieval.neighbors import blocks_of
+from steeple.retrieval.offline.graph import Told
 from steeple.retrieval.types import Floats
 
 __all__ = ["BUILD_MEMORY", "fill_index"]

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from steeple.errors import InputError
 from steeple.retrieval.descriptors import Descriptors, Search
 from steeple.retrieval.leaving_out import without_self
-from steeple.retrieval.shelf import Arrays, MemoryShelf, Shelf
+from steeple.retrieval.offline.shelf import Arrays, MemoryShelf, Shelf
 from steeple.retrieval.types import Floats, Ranking
 
 __all__ = ["IndexGraph", "Neighbourhoods", "Told"]

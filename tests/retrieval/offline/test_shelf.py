@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steeple.retrieval.shelf import Arrays, MemoryShelf, spell
+from steeple.retrieval.offline.shelf import Arrays, MemoryShelf, spell
 
 LAYOUT = {"squares": ((3,), "int32"), "halves": ((2, 2), "float32")}
 

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 
 from steeple.errors import InputError
 from steeple.retrieval import Votes, search_neighbors
-from steeple.retrieval.affinity import agreement, mutual_affinity, normalise, weigh_by_beliefs
-from steeple.retrieval.graph import IndexGraph
+from steeple.retrieval.offline.affinity import (
+    agreement,
+    mutual_affinity,
+    normalise,
+    weigh_by_beliefs,
+)
+from steeple.retrieval.offline.graph import IndexGraph
 
 Floats = npt.NDArray[np.float32]
 
@@ -90,7 +95,7 @@ def test_blocks_of_beliefs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     ids, scores = neighbours(1, 20, 5)
     beliefs = Votes(np.arange(20) % 3, np.linspace(0, 1, 20))
     whole = weigh_by_beliefs(mutual_affinity(ids, scores, 3.0), beliefs, 1.0).toarray()
-    monkeypatch.setattr("steeple.retrieval.affinity._BLOCK", 3)
+    monkeypatch.setattr("steeple.retrieval.offline.affinity._BLOCK", 3)
     parts = weigh_by_beliefs(mutual_affinity(ids, scores, 3.0), beliefs, 1.0).toarray()
     np.testing.assert_array_equal(parts, whole)
 

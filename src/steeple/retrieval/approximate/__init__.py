@@ -1,0 +1,1 @@
+"""Approximate neighbours: candidates from a FAISS index, scores from the descriptors."""
