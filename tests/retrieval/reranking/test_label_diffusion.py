@@ -122,7 +122,7 @@ def test_without_beliefs_it_is_diffusion() -> None:
     plain = search_neighbors(queries, index, 20)
     nobody = known(queries, index, beliefs([-1] * 5, 0.9), beliefs([-1] * 40, 0.9))
     found = LabelAwareDiffusion(kd=8).rerank(plain, nobody)
-    expected = Diffusion(kd=8).rerank(plain, nobody)
+    expected = Diffusion(kd=8, alpha=0.8).rerank(plain, nobody)
     np.testing.assert_array_equal(found.ids, expected.ids)
     np.testing.assert_array_equal(found.scores, expected.scores)
 
@@ -150,7 +150,7 @@ def test_guesses_change_little() -> None:
     plain = search_neighbors(index[:1], index, 10)
     unsure = known(index[:1], index, beliefs([7], 0.1), beliefs([7] * 5 + [8] * 5, 0.1))
     found = LabelAwareDiffusion(kq=2, kd=3).rerank(plain, unsure)
-    expected = Diffusion(kq=2, kd=3).rerank(plain, unsure)
+    expected = Diffusion(kq=2, kd=3, alpha=0.8).rerank(plain, unsure)
     order = [np.argsort(ranking.ids[0]) for ranking in (found, expected)]
     ratio = found.scores[0, order[0]] / expected.scores[0, order[1]]
     assert np.abs(ratio - 1).max() < 0.1
