@@ -33,7 +33,7 @@ MEMORY = 1 << 28
 """Bytes of work space a search may use beside its input and its result, unless told otherwise."""
 
 _PIECE = 1 << 29  # bytes of an index that is read in place, at a time
-_FAISS_ROW = 4096  # bytes per query of FAISS's matrix product: 1024 index images at a time
+_TOGETHER = 4096  # index images that FAISS multiplies at a time; its own 1024 waits more
 
 Block: TypeAlias = tuple[Ids, Floats]
 """Some images of an index: their ids (n,), strictly ascending, and their descriptors (n, D)."""
@@ -143,7 +143,7 @@ def search_blocks(
         return best
     # Per query: a row of FAISS's matrix product, and per candidate id and score from FAISS, both
     # again while merging, and the sort. A quarter is left to whoever makes the blocks.
-    step = max(1, memory // 4 * 3 // (_FAISS_ROW + 96 * (k + 1)))
+    step = max(1, memory // 4 * 3 // (4 * _TOGETHER + 96 * (k + 1)))
     for ids, vectors in blocks:
         if not len(ids):
             continue
@@ -228,8 +228,13 @@ def _search_one(queries: Floats, vectors: Floats, k: int, memory: int) -> Rankin
     # One more than asked shows whether a tie crosses the end of the list; FAISS would then keep
     # an arbitrary one of the equals.
     width = min(k + 1, len(vectors))
-    with threads_for(queries.size * len(vectors)):
-        scores, ids = faiss.knn(queries, vectors, width, metric=faiss.METRIC_INNER_PRODUCT)
+    usual = faiss.cvar.distance_compute_blas_database_bs
+    faiss.cvar.distance_compute_blas_database_bs = _TOGETHER
+    try:
+        with threads_for(queries.size * len(vectors)):
+            scores, ids = faiss.knn(queries, vectors, width, metric=faiss.METRIC_INNER_PRODUCT)
+    finally:
+        faiss.cvar.distance_compute_blas_database_bs = usual
     scores[ids == PAD] = -np.inf  # where only images with NaN were left
     order = np.lexsort((ids, -scores), axis=1)
     ids = np.take_along_axis(ids, order, axis=1)
