@@ -61,14 +61,15 @@ def test_shards_change_nothing_and_are_resumed(tmp_path, monkeypatch):
     whole = learn(training, tmp_path / "whole")
     monkeypatch.setattr(shards_module, "SHARD", 10)
     parts = learn(training, tmp_path / "parts")
-    assert (parts.model.wrong == whole.model.wrong).all()
+    # Matrix products round differently with how many rows they have.
+    np.testing.assert_allclose(parts.model.wrong, whole.model.wrong, rtol=1e-4, atol=1e-6)
 
     def never(*arguments, **options):
         raise AssertionError("was done already")
 
     monkeypatch.setattr(Gatherer, "__call__", never)
     again = learn(training, tmp_path / "parts", resume=True)
-    assert (again.model.wrong == whole.model.wrong).all()
+    assert (again.model.wrong == parts.model.wrong).all()
 
 
 def gathered(training, images, labels):

@@ -23,8 +23,6 @@ from steeple.threads import one_thread
 
 __all__ = ["SiftVlad"]
 
-_TOGETHER = 16  # photos encoded in one matrix product; see `SiftVlad.encode`
-
 
 @dataclass(frozen=True)
 class SiftVlad:
@@ -101,17 +99,11 @@ class SiftVlad:
         """
         if self.codebook is None or self.projection is None:
             raise InputError("this sift-vlad has learned nothing yet; call fit first")
-        out = np.zeros((len(prepared), self.dimension), dtype=np.float32)
-        # Always as many rows at once, blank ones if need be: a matrix product rounds differently
-        # at other shapes, and a photo's descriptor must not depend on its company.
-        batch = np.zeros((_TOGETHER, self.codebook.length), dtype=np.float32)
+        vectors = np.zeros((len(prepared), self.codebook.length), dtype=np.float32)
         with one_thread():
-            for start in range(0, len(prepared), _TOGETHER):
-                some = prepared[start : start + _TOGETHER]
-                batch[:] = 0
-                for row, features in enumerate(some):
-                    batch[row] = self.codebook.aggregate(features.descriptors)
-                out[start : start + len(some)] = self.projection.apply(batch)[: len(some)]
+            for row, features in enumerate(prepared):
+                vectors[row] = self.codebook.aggregate(features.descriptors)
+            out = self.projection.apply(vectors)
         out[[not len(features) for features in prepared]] = 0
         return out
 
@@ -147,7 +139,7 @@ class SiftVlad:
                 max_side,
                 Sift(max_features, float(stored["contrast"])),
                 Codebook(stored["local_mean"], stored["local_basis"], stored["words"]),
-                Projection(stored["mean"], stored["basis"]),
+                Projection(stored["mean"], np.asfortranarray(stored["basis"])),
                 learned_from,
             )
 
