@@ -32,6 +32,11 @@ class Page:
         shift: how many bytes too early a part begins.
         rules: whether a condition on a part is looked at.
         retry_after: how many seconds are to pass before the next request, where it is refused.
+        head_length: the Content-Length that a HEAD is answered, where it is another.
+        closes: whether the whole ends with the connection, and no length is announced.
+        packing: the Content-Encoding.
+        silences: seconds before an answer, by the method that is answered.
+        repeats: how often the body comes, one behind the other.
     """
 
     data: bytes
@@ -47,6 +52,11 @@ class Page:
     shift: int = 0
     rules: bool = True
     retry_after: str | None = None
+    head_length: int | None = None
+    closes: bool = False
+    packing: str | None = None
+    silences: dict[str, float] = field(default_factory=dict)
+    repeats: int = 1
 
 
 @dataclass
@@ -111,8 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(200)
         self._describe(page)
-        if not page.chunked:
-            self.send_header("Content-Length", str(page.length or len(page.data)))
+        length = page.length or len(page.data) if page.head_length is None else page.head_length
+        if not (page.chunked or page.closes) or page.head_length is not None:
+            self.send_header("Content-Length", str(length))
         self.end_headers()
 
     def do_GET(self) -> None:
@@ -144,6 +155,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in server.pages:
             self._only(404)
             return None
+        time.sleep(server.pages[path].silences.get(self.command, 0.0))
         return server.pages[path]
 
     def _start(self, page: Page) -> int | None:
@@ -167,16 +179,18 @@ class _Handler(BaseHTTPRequestHandler):
         lie = page.length if start is None else None
         if page.chunked:
             self.send_header("Transfer-Encoding", "chunked")
+        elif page.closes:
+            self.send_header("Connection", "close")
         else:
             self.send_header("Content-Length", str(len(data) if lie is None else lie))
         self.end_headers()
         broken = bool(page.breaks)
         if broken:
             data = data[: page.breaks.pop(0)]
-        self._pieces(data, page)
+        self._pieces(data * page.repeats, page)
         if page.chunked and not broken:
             self.wfile.write(b"0\r\n\r\n")
-        if broken or (lie is not None and lie != len(data)):
+        if broken or page.closes or (lie is not None and lie != len(data)):
             self.close_connection = True
 
     def _pieces(self, data: bytes, page: Page) -> None:
@@ -198,6 +212,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("ETag", page.tag)
         if page.modified is not None:
             self.send_header("Last-Modified", page.modified)
+        if page.packing is not None:
+            self.send_header("Content-Encoding", page.packing)
 
     def _only(self, status: int, retry_after: str | None = None) -> None:
         self.send_response(status)

@@ -4,7 +4,8 @@
     ├── InputError                  what the caller gave cannot be used          (exit code 2)
     │   ├── ImageError              a photo cannot be decoded
     │   ├── LabelError              a label file or a label contradicts itself or the photos
-    │   └── CollectionError         a folder is no collection, damaged, locked, of another format
+    │   ├── CollectionError         a folder is no collection, damaged, locked, of another format
+    │   └── ContentError            a download is not what was published         (exit code 1)
     ├── NothingToDoError            there was no work: no photos in the folder   (exit code 1)
     └── MachineError                the machine lacks something                  (exit code 3)
         ├── MissingExtraError       an optional library is not installed
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 __all__ = [
     "CollectionError",
+    "ContentError",
     "ImageError",
     "InputError",
     "LabelError",
@@ -49,6 +51,12 @@ class LabelError(InputError):
 
 class CollectionError(InputError):
     """A folder is not a collection, is damaged, locked by another writer, or of another format."""
+
+
+class ContentError(InputError):
+    """What a server gave is not what was published: a check failed."""
+
+    exit_code = 1
 
 
 class NothingToDoError(SteepleError):

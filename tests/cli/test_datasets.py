@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import pty
 import random
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from time import sleep
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -18,6 +20,15 @@ from rich.console import Console
 from steeple.cli import console as talk
 from steeple.cli.reference import cli_reference
 from steeple.datasets.fetching import DATASETS
+
+FILES = ("oxbuild_images-v1.tgz", "gnd_roxford5k.pkl")
+TRUTH = pickle.dumps(
+    {
+        "imlist": [f"{number:0100}" for number in range(12)],
+        "qimlist": ["q"],
+        "gnd": [{"bbx": [0.0, 0.0, 9.0, 9.0], "easy": [0], "hard": [], "junk": [1]}],
+    }
+)
 
 
 @pytest.fixture
@@ -31,7 +42,7 @@ def oxford(served, page):
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     served.pages["oxbuild_images-v1.tgz"] = page(stream.getvalue())
-    served.pages["gnd_roxford5k.pkl"] = page(bytes(1234))
+    served.pages["gnd_roxford5k.pkl"] = page(TRUTH)
     return served
 
 
@@ -66,7 +77,7 @@ def test_a_download(steeple, oxford, tmp_path):
     words = ("datasets", "download", "roxford5k", "--out", tmp_path, "--mirror", oxford.url)
     ran = steeple(*words, "--yes")
     assert ran.code == 0
-    size = len(oxford.pages["oxbuild_images-v1.tgz"].data) + 1234
+    size = len(oxford.pages["oxbuild_images-v1.tgz"].data) + len(TRUTH)
     for said in ("licence of photos: ", "Flickr", "to download: 2 files, ", "disk needed: "):
         assert said in ran.err
     assert f"downloading: {talk.size_text(size)} of {talk.size_text(size)}" in ran.err
@@ -78,7 +89,7 @@ def test_a_download(steeple, oxford, tmp_path):
         "[red]x.jpg",
     }
     again = steeple(*words)  # nothing is left to be agreed to
-    assert again.code == 0
+    assert again.code == 1
     assert "0 files came (0 B), 0 photos unpacked; 2 files were there" in again.out
 
 
@@ -89,10 +100,12 @@ def test_a_download_as_json(steeple, oxford, tmp_path):
         "out": str(tmp_path),
         "files": 1,
         "there": 0,
-        "bytes": 1234,
+        "bytes": len(TRUTH),
         "photos": 0,
     }
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["gnd_roxford5k.pkl"]
+    again = steeple("datasets", "download", "roxford5k", *words)
+    assert (again.code, again.json["files"], again.json["there"]) == (1, 0, 1)
 
 
 def test_without_a_terminal_there_must_be_a_yes(steeple, oxford, tmp_path):
@@ -158,12 +171,72 @@ def test_ctrl_c_keeps_what_came(steeple, oxford, environment, tmp_path):
     assert oxford.got("oxbuild_images-v1.tgz")[-1] == f"bytes={kept}-"
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_ctrl_c_waits_for_no_silent_server(oxford, environment, tmp_path, method):
+    truth = oxford.pages["gnd_roxford5k.pkl"]
+    truth.silences = {method: 120.0}
+    words = ["--out", str(tmp_path), "--split", "metadata", "--mirror", oxford.url, "--yes"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "steeple", "datasets", "download", "roxford5k", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    while running.poll() is None and not any(asked == method for asked, _, _ in oxford.asked):
+        sleep(0.02)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=20)  # a silent server gets 30
+    assert running.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted"
+
+
+def test_what_is_not_what_was_published_is_1(steeple, oxford, tmp_path):
+    oxford.pages["gnd_roxford5k.pkl"].data = b"<html>please log in</html>"
+    words = ("roxford5k", "--out", tmp_path, "--mirror", oxford.url, "--yes")
+    ran = steeple("datasets", "download", *words)
+    ran.refused(1, "1 of 2 files", "gnd_roxford5k.pkl: what came is not this file", "the others")
+    assert len(list((tmp_path / "jpg").iterdir())) == 2
+
+
+@pytest.mark.parametrize("missing", [["gnd_roxford5k.pkl"], list(FILES)])
+def test_what_is_not_there_is_2_however_much_it_is(steeple, oxford, tmp_path, missing):
+    for path in missing:
+        del oxford.pages[path]
+    words = ("roxford5k", "--out", tmp_path, "--mirror", oxford.url, "--yes")
+    steeple("datasets", "download", *words).refused(2, "404", "try a mirror")
+
+
+def test_a_full_disk_is_3(steeple, oxford, tmp_path, monkeypatch):
+    from steeple.datasets.fetching import space
+
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    words = ("roxford5k", "--out", tmp_path, "--mirror", oxford.url, "--yes")
+    steeple("datasets", "download", *words).refused(3, "0.8 MB", "0.0 MB are free", "make room")
+
+
+def test_sizes_of_the_catalogue_are_said_as_such(steeple, served, page, tmp_path):
+    dataset = DATASETS[0]
+    for file in dataset.parts[2].files:
+        served.pages[file.path] = page(b"", head=405)
+    words = ("gldv2", "--out", tmp_path, "--split", "test", "--mirror", served.url)
+    ran = steeple("datasets", "download", *words)
+    ran.refused(2, "nobody is there to agree")
+    assert "to download: 20 files, about 10.0 GB" in ran.err
+    assert "disk needed: about 12.0 GB in " in ran.err
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["oxford"], "there are gldv2"),
         (["gldv2", "--split", "train,val"], "no part 'val'"),
+        (["gldv2", "--split", ""], "no part ''"),
+        (["gldv2", "--split", ","], "no part ''"),
+        (["gldv2", "--split", "train, ,test"], "no part ''"),
         (["gldv2", "--archives", "x"], "write 0-9,12"),
+        (["gldv2", "--archives", ""], "write 0-9,12"),
+        (["gldv2", "--archives", ","], "write 0-9,12"),
         (["gldv2", "--split", "test", "--archives", "20"], "0 to 19"),
         (["roxford5k", "--archives", "0"], "numbered"),
         (["roxford5k", "--mirror", "elsewhere"], "is no mirror"),

@@ -20,6 +20,9 @@ landmarks = st.integers(0, 999).map(str)
 texts = st.text(min_size=1, max_size=12).filter(
     lambda text: text == text.strip() and not {"\n", "\r"} & set(text)
 )
+words = st.text(
+    st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1
+).filter(lambda word: word not in (".", ".."))  # landmarks: solutions separate them by spaces
 usages = st.sampled_from(["Public", "Private", "Ignored"])
 
 
@@ -63,7 +66,7 @@ def test_a_whole_data_set_comes_back(place, data):
     assert GldV2.read(place) == replace(data, root=place)
 
 
-@given(st.dictionaries(ids, texts, max_size=6))
+@given(st.dictionaries(ids, words, max_size=6))
 def test_the_clean_table_comes_back_landmark_by_landmark(place, train):
     gldv2.write_train_clean(place / "t.csv", train)
     assert gldv2.read_train_clean(place / "t.csv") == train
@@ -80,12 +83,13 @@ def test_urls_come_back(place, table):
     assert gldv2.read_train(place / "t.csv") == train
 
 
-@given(st.dictionaries(ids, texts, max_size=6))
+@given(st.dictionaries(words, texts, max_size=6))
 def test_others_read_it_as_csv(place, names):
     gldv2.write_categories(place / "t.csv", names)
     with (place / "t.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [["landmark_id", "category"], *map(list, names.items())]
+    assert gldv2.read_categories(place / "t.csv") == names
 
 
 def test_the_bytes_of_every_file(tmp_path):
@@ -126,7 +130,7 @@ def test_images_may_be_paths_in_a_submission_only(tmp_path):
     """Own photos go by their path; tables of the data set are of ids."""
     gldv2.write_retrieval_submission(tmp_path / "s.csv", {"q": ["town/1.jpg"]})
     assert gldv2.read_retrieval_submission(tmp_path / "s.csv") == {"q": ["town/1.jpg"]}
-    with pytest.raises(LabelError, match="is a path"):
+    with pytest.raises(LabelError, match="holds a slash"):
         gldv2.write_ids(tmp_path / "index.csv", ["town/1.jpg"])
 
 
@@ -135,9 +139,19 @@ def test_images_may_be_paths_in_a_submission_only(tmp_path):
     [
         (lambda path: gldv2.write_ids(path, ["a b"]), "holds a space"),
         (lambda path: gldv2.write_ids(path, [""]), "is empty"),
-        (lambda path: gldv2.write_ids(path, ["None"]), "means nothing there"),
-        (lambda path: gldv2.write_train(path, {"a": ""}), "the text '' is empty"),
-        (lambda path: gldv2.write_train(path, {"a": " 7"}), "has spaces around it"),
+        (lambda path: gldv2.write_ids(path, ["None"]), "is how tables say that there is nothing"),
+        (lambda path: gldv2.write_train(path, {"a": ""}), "the id '' is empty"),
+        (lambda path: gldv2.write_train(path, {"a": "7 8"}), "'7 8' holds a space"),
+        (lambda path: gldv2.write_train(path, {"a": "7"}, {"a": " x"}), "has spaces around it"),
+        (lambda path: gldv2.write_train(path, {"a": "7"}, {"a": "\udc80"}), "is not Unicode text"),
+        (lambda path: gldv2.write_train(path, {"a\udc80": "7"}), "is not Unicode text"),
+        (lambda path: gldv2.write_train_clean(path, {"a": "7 8"}), "'7 8' holds a space"),
+        (lambda path: gldv2.write_categories(path, {"7": ""}), "the text '' is empty"),
+        (lambda path: gldv2.write_categories(path, {"7": "a \udc80 b"}), "is not Unicode text"),
+        (lambda path: gldv2.write_ids(path, ["none"]), "is how tables say that there is nothing"),
+        (lambda path: gldv2.write_ids(path, ["x" * 241]), "has more than 240 bytes"),
+        (lambda path: gldv2.write_ids(path, ["a\0"]), "holds a control character"),
+        (lambda path: gldv2.write_ids(path, ["a,b"]), "holds a comma or a semicolon"),
         (lambda path: gldv2.write_train(path, {"a": "7"}, {"a": "x\ny"}), "a line break"),
         (lambda path: gldv2.write_train_clean(path, {"a b": "7"}), "holds a space"),
         (lambda path: gldv2.write_categories(path, {"7": "x\ry"}), "a line break"),
@@ -153,6 +167,10 @@ def test_images_may_be_paths_in_a_submission_only(tmp_path):
         (
             lambda path: gldv2.write_recognition_solution(path, {"q": ["a b"]}, {"q": "Public"}),
             "holds a space",
+        ),
+        (
+            lambda path: gldv2.write_recognition_solution(path, {"q": ["7,8"]}, {"q": "Public"}),
+            "holds a comma",
         ),
         (
             lambda path: gldv2.write_recognition_submission(path, {"q": ("7", float("nan"))}),

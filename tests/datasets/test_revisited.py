@@ -131,13 +131,18 @@ MALFORMED = [
     (without("gnd"), "the file has no gnd"),
     (changed("imlist", to="abcd"), "imlist is a str, no list"),
     (changed("imlist", to=[]), "imlist is empty"),
-    (changed("imlist", 1, to=7), r"imlist\[1\] is no name of a photo"),
-    (changed("imlist", 1, to=""), r"imlist\[1\] is no name of a photo"),
-    (changed("imlist", 1, to=".."), r"imlist\[1\] is no name of a photo"),
+    (changed("imlist", 1, to=7), r"imlist\[1\] is a int, no text"),
+    (changed("imlist", 1, to=""), r"imlist\[1\] is empty"),
+    (changed("imlist", 1, to=".."), r"imlist\[1\] means a folder: '\.\.'"),
+    (changed("imlist", 1, to="a\n"), r"imlist\[1\] holds a control character: 'a\\n'"),
+    (changed("imlist", 1, to="a\x9b"), r"imlist\[1\] holds a control character"),
+    (changed("qimlist", 1, to="a\ud800"), r"qimlist\[1\] is not Unicode text: 'a\\ud800'"),
+    (changed("imlist", 1, to="x" * 241), r"imlist\[1\] has more than 240 bytes: 'x{80}'; get"),
+    (changed("qimlist", 1, to="é" * 121), r"qimlist\[1\] has more than 240 bytes: 'é{80}'; get"),
     (changed("imlist", 1, to="../../etc/passwd"), r"imlist\[1\] is a path: '\.\./\.\./etc/passwd'"),
     (changed("imlist", 1, to="a\\b"), r"imlist\[1\] is a path"),
-    (changed("qimlist", 0, to="a\0b"), r"qimlist\[0\] is a path"),
-    (changed("imlist", 1, to="a"), "imlist has a name twice"),
+    (changed("qimlist", 0, to="a\0b"), r"qimlist\[0\] holds a control character: 'a\\x00b'"),
+    (changed("imlist", 1, to="a"), r"imlist\[1\] is 'a', which is there already"),
     (changed("qimlist", 1, to="a"), "qimlist names 'a', which imlist has as well"),
     (changed("qimlist", to=["q"]), "gnd has 2 entries, but qimlist names 1 queries"),
     (changed("gnd", 1, to=[1]), r"gnd\[1\] is a list, no dictionary"),
@@ -187,6 +192,25 @@ def test_one_list_for_all_queries(tmp_path):
         Revisited.read(tmp_path, "roxford5k")
 
 
+@pytest.mark.parametrize("kind", ["pkl", "json"])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 20_000, r"imlist\[0\] has more than 240 bytes"),
+        ("x" * 200, r"imlist\[1\] is 'x{200}', which is there already"),
+    ],
+)
+def test_one_name_for_all_images(tmp_path, kind, name, message):
+    """The same with names: looked through as often as it is there, this one takes half a minute."""
+    if kind == "pkl":
+        write(tmp_path, changed("imlist", to=[name] * 40_000))
+        assert (tmp_path / "gnd_roxford5k.pkl").stat().st_size < 120_000
+    else:
+        write(tmp_path, changed("imlist", to=[name] * 300), "json")
+    with pytest.raises(LabelError, match=message):
+        Revisited.read(tmp_path, "roxford5k")
+
+
 def test_a_pickle_that_wants_more(tmp_path, monkeypatch):
     class Command:
         def __reduce__(self) -> Any:
@@ -221,6 +245,20 @@ def test_a_place_that_cannot_be_written(tmp_path):
     data = Revisited.read(write(tmp_path, TRUTH), "roxford5k")
     with pytest.raises(StorageError, match="cannot be written"):
         write_ground_truth(tmp_path / "gone" / "a.json", data)
+
+
+def test_a_full_disk_leaves_the_old_one(tmp_path, monkeypatch):
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    data = Revisited.read(write(tmp_path, TRUTH), "roxford5k")
+    path = tmp_path / "gnd_roxford5k.json"
+    path.write_text("precious")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageError, match=r"\.json cannot be written: No space left on device"):
+        write_ground_truth(path, data)
+    assert path.read_text() == "precious"
+    assert {file.name for file in tmp_path.iterdir()} == {path.name, "gnd_roxford5k.pkl"}
 
 
 @pytest.mark.parametrize(("name", "images"), [*zip(REVISITED, (4993, 6322), strict=True)])

@@ -27,6 +27,7 @@ IDS = list("abcdefgh")
 QUERIES = ["q1", "q2", "q3", "q4"]
 images = st.lists(st.sampled_from(IDS), max_size=12)
 predictions_of_images = st.dictionaries(st.sampled_from([*QUERIES, "other"]), images)
+predictions_or_none = st.dictionaries(st.sampled_from([*QUERIES, "other"]), images | st.none())
 solutions_of_images = st.dictionaries(
     st.sampled_from(QUERIES), st.one_of(images, st.just(["None"]), st.none()), min_size=1
 )
@@ -157,13 +158,14 @@ class TestMeanPrecision:
     def test_no_query_to_score(self) -> None:
         assert mean_precision({"q": ["a"]}, {"q": []}, k=2) == 0.0
 
-    @given(predictions_of_images, solutions_of_images, st.integers(1, 12))
+    @given(predictions_or_none, solutions_of_images, st.integers(1, 12))
     def test_against_the_reference(
-        self, predictions: dict[str, list[str]], solution: dict[str, Any], k: int
+        self, predictions: dict[str, list[str] | None], solution: dict[str, Any], k: int
     ) -> None:
         relevant = slow_relevant(solution)
         shares = [
-            len(set(predictions.get(query, [])[:k]) & ids) / k for query, ids in relevant.items()
+            len(set((predictions.get(query) or [])[:k]) & ids) / k
+            for query, ids in relevant.items()
         ]
         expected = sum(shares) / len(shares) if shares else 0.0
         assert mean_precision(predictions, solution, k) == pytest.approx(expected)
@@ -191,15 +193,15 @@ class TestPosition:
             with pytest.raises(InputError, match="give 1 or more"):
                 metric({}, {}, k=0)
 
-    @given(predictions_of_images, solutions_of_images, st.integers(1, 12))
+    @given(predictions_or_none, solutions_of_images, st.integers(1, 12))
     def test_against_the_reference(
-        self, predictions: dict[str, list[str]], solution: dict[str, Any], k: int
+        self, predictions: dict[str, list[str] | None], solution: dict[str, Any], k: int
     ) -> None:
         positions = []
         for query, relevant in slow_relevant(solution).items():
-            position = k + 1
-            for rank in range(min(k, len(predictions.get(query, []))), 0, -1):
-                if predictions[query][rank - 1] in relevant:
+            position, ranking = k + 1, predictions.get(query) or []
+            for rank in range(min(k, len(ranking)), 0, -1):
+                if ranking[rank - 1] in relevant:
                     position = rank
             positions.append(position)
         if not positions:

@@ -362,3 +362,35 @@ def test_refuses_what_it_cannot_use(city, tmp_path):
     with pytest.raises(InputError, match=r"test\.csv"):
         evaluate_gldv2(root, out)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "rows", "message"),
+    [
+        (
+            "retrieval_solution_v2.1.csv",
+            "id,images,Usage\nzzz,{image},Public\n",
+            r"none of its queries with an answer \(zzz, \.\.\.\) is in test\.csv",
+        ),
+        (
+            "retrieval_solution_v2.1.csv",
+            "id,images,Usage\n{query},nope,Public\n",
+            r"none of its images \(nope, \.\.\.\) is in index\.csv",
+        ),
+        (
+            "recognition_solution_v2.1.csv",
+            "id,landmarks,Usage\nzzz,1,Public\n",
+            r"none of its queries with an answer \(zzz, \.\.\.\) is in test\.csv",
+        ),
+    ],
+)
+def test_a_solution_of_another_data_set_is_no_score_of_0(city, tmp_path, table, rows, message):
+    root, out = shutil.copytree(city.root, tmp_path / "city"), tmp_path / "out"
+    query, image = (
+        next(path.stem for path in (root / part).rglob("*.jpg")) for part in ("test", "index")
+    )
+    (root / table).write_text(rows.format(query=query, image=image))
+    with pytest.raises(InputError, match=message) as caught:
+        evaluate_gldv2(root, out, methods=["knn"], workers=1)
+    assert str(caught.value).startswith(str(root / table))
+    assert not out.exists()

@@ -56,11 +56,13 @@ def download(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A data set that the list names.")],
     out: Annotated[Path, typer.Option("--out", help="The folder it goes into.")],
     split: Annotated[
-        str, typer.Option("--split", help="Parts of it, joined by commas; all if not given.")
-    ] = "",
+        str | None,
+        typer.Option("--split", help="Parts of it, joined by commas; all if not given."),
+    ] = None,
     archives: Annotated[
-        str, typer.Option("--archives", help="Numbers of archives, as in 0-9,12; all if not given.")
-    ] = "",
+        str | None,
+        typer.Option("--archives", help="Numbers of archives, as in 0-9,12; all if not given."),
+    ] = None,
     connections: Annotated[
         int, typer.Option("--connections", min=1, max=32, help="Files at once.")
     ] = 4,
@@ -79,10 +81,13 @@ def download(
     """Download a data set, or a part of it, and unpack it.
 
     Licence and size are shown first. An interruption keeps what came: the same command goes on.
+    Exit code 1 says that everything was there already, that a file is not what was published, or
+    that licence and size were not agreed to.
     """
     dataset = fetching.find(name)
-    words = [word.strip() for word in split.split(",") if word.strip()]
-    numbers = read_numbers(archives) if archives else None
+    # Nothing between commas is the name of no part, and refused as such: it never means everything.
+    words = [] if split is None else [word.strip() for word in split.split(",")]
+    numbers = None if archives is None else read_numbers(archives)
     parts = fetching.choose(dataset, words, numbers)
     wanted = fetching.Options(connections, mirror, keep_archives)
     with shown_progress() as progress:
@@ -93,11 +98,13 @@ def download(
         done = fetching.download(plan, progress=progress)
     if json:
         emit_json({"dataset": name, "out": str(out), **asdict(done)})
-        return
-    console.print(
-        f"{out}: {done.files:,} files came ({size_text(done.bytes)}), {done.photos:,} photos "
-        f"unpacked; {done.there:,} files were there"
-    )
+    else:
+        console.print(
+            f"{out}: {done.files:,} files came ({size_text(done.bytes)}), {done.photos:,} photos "
+            f"unpacked; {done.there:,} files were there"
+        )
+    if not done.files:
+        raise typer.Exit(1)
 
 
 def _agree(plan: fetching.Plan, yes: bool) -> None:
@@ -110,12 +117,13 @@ def _agree(plan: fetching.Plan, yes: bool) -> None:
     errors.print(f"{plan.dataset.title}, from {plan.options.mirror or plan.dataset.page}")
     for part in plan.parts:
         errors.print(f"licence of {part.name}: {part.licence}")
-    size = size_text(plan.size - plan.begun)
+    size = size_text(plan.missing)
+    about = "about " if plan.rough else ""
     unknown = f", and {plan.unknown:,} of unknown size" if plan.unknown else ""
     there = f"; {plan.there:,} are there" if plan.there else ""
-    errors.print(f"to download: {len(plan.files):,} files, {size}{unknown}{there}")
+    errors.print(f"to download: {len(plan.files):,} files, {about}{size}{unknown}{there}")
     least = "at least " if plan.unknown else ""
-    errors.print(f"disk needed: {least}{size_text(plan.space)} in {plan.out}")
+    errors.print(f"disk needed: {least}{about}{size_text(plan.space)} in {plan.out}")
     if yes:
         return
     if not (sys.stdin.isatty() and errors.is_terminal):

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steeple.datasets.names import file_fault
 from steeple.datasets.pickles import read_plain_pickle, read_small_file
-from steeple.errors import LabelError, StorageError
+from steeple.datasets.whole import written_whole
+from steeple.errors import LabelError
 
 __all__ = ["REVISITED", "Query", "Revisited", "write_ground_truth"]
 
@@ -111,7 +113,7 @@ def write_ground_truth(path: Path | str, data: Revisited) -> None:
     """Writes the ground truth as JSON, the fields of the published pickle.
 
     Args:
-        path: the file; an old one is replaced.
+        path: the file; an old one is replaced once the new one is complete.
         data: what to write.
 
     Raises:
@@ -125,13 +127,8 @@ def write_ground_truth(path: Path | str, data: Revisited) -> None:
             for query in data.queries
         ],
     }
-    try:
-        Path(path).write_text(json.dumps(fields) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}; "
-            "make room or choose another place"
-        ) from error
+    with written_whole(Path(path)) as file:
+        file.write(json.dumps(fields) + "\n")
 
 
 def _read_json(path: Path) -> Any:
@@ -200,15 +197,21 @@ class _Reader:
 
     def _names(self, data: Any, where: str) -> tuple[str, ...]:
         names = self._list(data, where)
+        known = set[str]()
         for place, name in enumerate(names):
-            if not isinstance(name, str) or not name or name in (".", ".."):
-                raise self._error(f"{where}[{place}]", "is no name of a photo")
-            if not {"/", "\\", "\0"}.isdisjoint(name):
-                raise self._error(f"{where}[{place}]", f"is a path: {name[:80]!r}")
+            at = f"{where}[{place}]"
+            if not isinstance(name, str):
+                raise self._error(at, f"is a {type(name).__name__}, no text")
+            # In a pickle one name can be there a million times, and is looked through only once.
+            if name in known:
+                raise self._error(at, f"is {name!r}, which is there already")
+            if fault := file_fault(name):
+                raise self._error(at, f"{fault}: {name[:80]!r}")
+            if not {"/", "\\"}.isdisjoint(name):
+                raise self._error(at, f"is a path: {name!r}")
+            known.add(name)
         if not names:
             raise self._error(where, "is empty")
-        if len(set(names)) != len(names):
-            raise self._error(where, "has a name twice")
         return tuple(names)
 
     def _list(self, data: Any, where: str) -> Sequence[Any]:

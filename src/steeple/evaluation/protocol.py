@@ -59,7 +59,8 @@ def evaluate_gldv2(
         progress: called with stage, photos done, and their number.
 
     Raises:
-        LabelError: if the folder is not in GLD-v2 layout or a table is malformed.
+        LabelError: if the folder is not in GLD-v2 layout, a table is malformed, or a solution is of
+            other queries or of another index.
         InputError: if it has no queries or no solution, no method has one of the names, or one
             needs a training set or local features that are not there.
         CollectionError: if the collection has other images.
@@ -76,6 +77,7 @@ def evaluate_gldv2(
             f"{root} has no queries with a solution; it needs test.csv and "
             "retrieval_solution_v2.1.csv or recognition_solution_v2.1.csv"
         )
+    dataset.check_solutions()
     clock = Stopwatch()
     ids = _ids_by_name(dataset)
     report = build(

@@ -72,6 +72,16 @@ def test_revisited_ground_truth_lies_beside_the_photos():
         assert [file.place for file in truth.files] == [f"gnd_{name}.pkl"]
 
 
+def test_what_has_a_reader_is_opened_before_it_is_believed():
+    unread = {
+        file.path
+        for one in DATASETS
+        for file in files(one.parts)
+        if not (file.layout or file.check)
+    }
+    assert unread == {"revisitop1m.txt"}
+
+
 def test_an_unknown_name_is_told_the_known_ones():
     with pytest.raises(InputError, match=r"'oxford'; there are gldv2, roxford5k, "):
         find("oxford")

@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import io
 import json
+import pickle
 import random
 import shutil
 import tarfile
@@ -14,12 +15,27 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
-from steeple.datasets.fetching import Options, Patience, choose, download, find, plan
+from steeple.datasets.fetching import (
+    Options,
+    Patience,
+    choose,
+    download,
+    find,
+    plan,
+    space,
+)
 from steeple.datasets.gldv2 import GldV2
-from steeple.errors import InputError, MachineError, StorageError
+from steeple.errors import ContentError, InputError, MachineError, StorageError
 
 GLDV2 = find("gldv2")
-module = importlib.import_module("steeple.datasets.fetching.download")
+HTML = b"<!DOCTYPE html>\n<html>please log in, or pay</html>\n"
+TRUTH = pickle.dumps(
+    {
+        "imlist": ["a", "b"],
+        "qimlist": ["q"],
+        "gnd": [{"bbx": [0.0, 0.0, 9.0, 9.0], "easy": [0], "hard": [], "junk": [1]}],
+    }
+)
 
 
 def tar(names, mode="w"):
@@ -95,6 +111,11 @@ def get(mirror, out):
 
 def jpegs(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg"))
+
+
+def room(monkeypatch, free):
+    """Makes so many bytes of disk free."""
+    monkeypatch.setattr(space.shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
 
 
 def wrong(served, path):
@@ -181,7 +202,7 @@ def test_a_wrong_sum_is_tried_again(get, mirror, page, out):
 
 def test_a_sum_that_stays_wrong_costs_only_its_archive(get, mirror, out):
     wrong(mirror, "md5sum/test/md5.images_001.txt")
-    with pytest.raises(MachineError) as caught:
+    with pytest.raises(ContentError) as caught:
         get("test")
     for word in ("1 of 3 files", "test/images_001.tar", "MD5", "twice", "run the same again"):
         assert word in str(caught.value)
@@ -193,7 +214,7 @@ def test_a_sum_that_stays_wrong_costs_only_its_archive(get, mirror, out):
 def test_where_all_fail_no_others_are_said_to_be_there(get, mirror):
     for number in range(3):
         wrong(mirror, f"md5sum/test/md5.images_00{number}.txt")
-    with pytest.raises(MachineError, match="3 of 3 files") as caught:
+    with pytest.raises(ContentError, match="3 of 3 files") as caught:
         get("test")
     assert "others" not in str(caught.value)
 
@@ -201,14 +222,15 @@ def test_where_all_fail_no_others_are_said_to_be_there(get, mirror):
 @pytest.mark.parametrize("text", [b"", b"<html>", b"0123  x", b"g" * 32])
 def test_a_sum_that_is_none(get, mirror, text):
     mirror.pages["md5sum/test/md5.images_001.txt"].data = text
-    with pytest.raises(MachineError, match="holds no MD5"):
+    with pytest.raises(ContentError, match="holds no MD5"):
         get("test")
 
 
 def test_an_archive_that_is_not_there_costs_only_itself(get, mirror, out):
     del mirror.pages["test/images_002.tar"]
-    with pytest.raises(MachineError, match=r"1 of 3 files .*images_002.tar: 404"):
+    with pytest.raises(InputError, match=r"1 of 3 files .*images_002.tar: 404") as caught:
         get("test")
+    assert caught.value.exit_code == 2
     assert len(jpegs(out)) == 6
 
 
@@ -231,7 +253,7 @@ def test_an_archive_that_means_harm_costs_only_itself(get, mirror, out, tmp_path
     mirror.pages["test/images_001.tar"].data = evil
     md5 = hashlib.md5(evil).hexdigest()
     mirror.pages["md5sum/test/md5.images_001.txt"].data = md5.encode()
-    with pytest.raises(MachineError, match=r"1 of 3 .*leads out of it"):
+    with pytest.raises(ContentError, match=r"1 of 3 .*leads out of it"):
         get("test")
     assert not list(tmp_path.rglob("planted.jpg"))
     assert len(jpegs(out)) == 6
@@ -272,7 +294,8 @@ def test_progress_never_ends_wrong(get, mirror):
     assert told["sizes"] == (17, 17)
 
 
-def test_sizes_that_nobody_says(get, mirror, out):
+def test_sizes_that_nobody_says(get, mirror, out, monkeypatch):
+    room(monkeypatch, 10 * 10**9)
     for page in mirror.pages.values():
         page.head = 403
     told = []
@@ -282,29 +305,43 @@ def test_sizes_that_nobody_says(get, mirror, out):
 
 
 def test_the_disk_is_looked_at_first(get, mirror, out, monkeypatch):
-    usage = SimpleNamespace(free=100_000)
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(StorageError, match=r"needs 0\.0 GB .*make room.*fewer archives"):
+    room(monkeypatch, 100_000)
+    with pytest.raises(StorageError, match=r"this needs 0\.4 MB .*make room.*fewer archives"):
         get("test")
     assert jpegs(out) == []
     assert mirror.got("test/images_000.tar") == []
 
 
-def test_how_much_disk_is_needed(mirror, out):
-    size = len(mirror.pages["test/images_000.tar"].data)
-    parts = choose(GLDV2, ["test"], {0, 1, 2})
+def test_where_servers_are_mute_the_catalogue_says_how_much_disk(get, mirror, out, monkeypatch):
+    room(monkeypatch, 2 * 10**9)
+    for page in mirror.pages.values():
+        page.head = 405
+    with pytest.raises(
+        StorageError, match=r"this needs about 3\.0 GB of disk and 2\.0 GB are free"
+    ):
+        get("test")
+    assert mirror.got("test/images_000.tar") == []
 
-    def needed(**options):
-        return plan(GLDV2, parts, out, Options(mirror=mirror.url, **options)).space
 
-    assert needed(connections=1) == 4 * size
-    assert needed(connections=2) == 5 * size
-    assert needed(connections=4) == 6 * size
-    assert needed(connections=1, keep_archives=True) == 6 * size
-    part = out / ".downloads" / "test" / "images_000.tar.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(bytes(1000))
-    assert needed(connections=1) == 4 * size - 1000
+def test_archives_that_are_not_there_need_no_disk(get, mirror, out, monkeypatch):
+    room(monkeypatch, 2 * 10**9)
+    with pytest.raises(InputError, match="17 of 20 files"):
+        get("test", archives=None)
+    assert len(jpegs(out)) == 9
+
+
+def test_the_disk_is_looked_at_before_every_file(get, mirror, out, monkeypatch):
+    # Others write to it too: there was room for the plan, and there is none any more.
+    def progress(stage, done, total):
+        if stage == "unpack":
+            room(monkeypatch, 10**6 if done == 0 else 1000)
+
+    path = "test/images_001.tar"
+    with pytest.raises(StorageError, match=rf"{path} needs 0\.\d MB .*goes on with what is there"):
+        get("test", connections=1, progress=progress)
+    assert len(jpegs(out)) == 3
+    assert len(mirror.got(path)) == 1
+    assert not (out / ".downloads" / f"{path}.part").exists()
 
 
 def test_a_full_disk_keeps_what_came(get, mirror, out, monkeypatch):
@@ -350,12 +387,12 @@ def test_an_interruption_keeps_what_came(get, mirror, out):
 
 def test_revisited_oxford(served, page, tmp_path):
     served.pages["oxbuild_images-v1.tgz"] = page(tar(["all_souls_0.jpg", "x/y_1.jpg"], "w:gz"))
-    served.pages["gnd_roxford5k.pkl"] = page(b"pickle")
+    served.pages["gnd_roxford5k.pkl"] = page(TRUTH)
     dataset = find("roxford5k")
     what = plan(dataset, choose(dataset), tmp_path, Options(mirror=served.url))
     assert download(what).photos == 2
     assert jpegs(tmp_path) == ["jpg/all_souls_0.jpg", "jpg/y_1.jpg"]
-    assert (tmp_path / "gnd_roxford5k.pkl").read_bytes() == b"pickle"
+    assert (tmp_path / "gnd_roxford5k.pkl").read_bytes() == TRUTH
     marker = tmp_path / ".downloads/done/oxbuild_images-v1.tgz.json"
     assert json.loads(marker.read_text())["photos"] == 2
 
@@ -367,7 +404,81 @@ def test_an_archive_without_a_sum_that_breaks_off_is_got_again(served, page, tmp
     dataset = find("roxford5k")
     parts = choose(dataset, ["photos"])
     options = Options(mirror=served.url)
-    with pytest.raises(MachineError, match=r"damaged .*download it again"):
+    with pytest.raises(ContentError, match=r"damaged .*download it again"):
         download(plan(dataset, parts, tmp_path, options))
     served.pages["oxbuild_images-v1.tgz"] = page(whole)
+    assert download(plan(dataset, parts, tmp_path, options)).photos == 2
+
+
+@pytest.mark.parametrize("head", [200, 405])
+@pytest.mark.parametrize("table", [file.path for file in GLDV2.parts[3].files])
+def test_what_is_no_table_is_not_kept_as_one(get, mirror, out, table, head):
+    mirror.pages[table].data, mirror.pages[table].head = HTML, head
+    with pytest.raises(ContentError) as caught:
+        get("metadata", archives=None)
+    for word in ("1 of 8 files", table, "not this file (line 1: ", "try later, or a mirror"):
+        assert word in str(caught.value)
+    left = [path for path in out.rglob("*") if path.is_file() and HTML in path.read_bytes()]
+    assert left == []
+    mirror.pages[table].data = b"id,landmark_id,images,category,landmarks,Usage\n"
+    assert get("metadata", archives=None).files == 1
+
+
+@pytest.mark.parametrize("data", [HTML, b"", TRUTH[:-1], pickle.dumps({"imlist": []})])
+def test_what_is_no_ground_truth_is_not_kept_as_one(served, page, tmp_path, data):
+    served.pages["gnd_roxford5k.pkl"] = page(data)
+    dataset = find("roxford5k")
+    what = plan(dataset, choose(dataset, ["metadata"]), tmp_path, Options(mirror=served.url))
+    with pytest.raises(ContentError, match=r"gnd_roxford5k\.pkl: what came is not this file \("):
+        download(what)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["lock"]
+
+
+def test_a_table_that_breaks_off_is_noticed(get, mirror, out):
+    # The line ends with the connection, and what came is a table.
+    path = "metadata/train.csv"
+    mirror.pages[path].closes = True
+    mirror.pages[path].breaks = [mirror.pages[path].data.index(b"\n", 100) + 1] * 9
+    mirror.pages[path].ranges = False
+    mirror.pages[path].head_length = len(mirror.pages[path].data)
+    with pytest.raises(MachineError, match="and sent"):
+        get("metadata", archives=None, connections=1)
+    mirror.pages[path].head = 405  # now nobody knows
+    with pytest.raises(ContentError, match="does not say how large it is"):
+        get("metadata", archives=None, connections=1)
+    assert not (out / "train.csv").exists()
+
+
+def test_archives_tell_themselves_whether_they_are_whole(served, page, tmp_path, monkeypatch):
+    whole = tar(["a.jpg", "b.jpg"], "w:gz")
+    dataset = find("roxford5k")
+    parts = choose(dataset, ["photos"])
+    options = Options(mirror=served.url)
+    served.pages["oxbuild_images-v1.tgz"] = page(whole, closes=True, breaks=[30_000])
+    with pytest.raises(ContentError, match=r"damaged .*download it again"):
+        download(plan(dataset, parts, tmp_path, options))
+    assert download(plan(dataset, parts, tmp_path, options)).photos == 2
+
+
+def test_a_wrong_file_is_a_failed_check_whatever_else_is_not_there(get, mirror, out):
+    del mirror.pages["test/images_000.tar"]
+    wrong(mirror, "md5sum/test/md5.images_002.txt")
+    with pytest.raises(ContentError, match=r"2 of 3 files .*the first: .*images_002.tar") as caught:
+        get("test")
+    assert caught.value.exit_code == 1
+    assert len(jpegs(out)) == 3
+
+
+def test_names_that_no_disk_takes_cost_only_their_archive(served, page, tmp_path):
+    dataset = find("revisitop1m")
+    archives = [tar(["1/a.jpg", f"1/{'b' * 300}.jpg"], "w:gz"), tar(["2/a.jpg"], "w:gz")]
+    for number, data in enumerate(archives, start=1):
+        served.pages[f"jpg/revisitop1m.{number}.tar.gz"] = page(data)
+    options = Options(connections=1, mirror=served.url)
+    parts = choose(dataset, ["photos"], {1, 2})
+    with pytest.raises(ContentError, match=r"1 of 2 files .*no disk takes"):
+        download(plan(dataset, parts, tmp_path, options))
+    assert jpegs(tmp_path) == ["jpg/2/a.jpg"]
+    assert not list((tmp_path / ".downloads").rglob("*.gz"))
+    served.pages["jpg/revisitop1m.1.tar.gz"] = page(tar(["1/a.jpg", "1/b.jpg"], "w:gz"))
     assert download(plan(dataset, parts, tmp_path, options)).photos == 2

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import random
 import threading
-from types import SimpleNamespace
+import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from urllib3.util.retry import RequestHistory, Retry
 
-from steeple.datasets.fetching import transfer
-from steeple.datasets.fetching.transfer import Client, Patience, StoppedError, begun
-from steeple.errors import InputError, MachineError, StorageError
+from steeple.datasets.fetching.partial import begun
+from steeple.datasets.fetching.transfer import Client, Patience, StoppedError
+from steeple.errors import ContentError, InputError, MachineError, StorageError
 
 DATA = random.Random(0).randbytes(300_000)
 HASTY = Patience(attempts=3, pause=0.0, timeout=5.0)
@@ -36,9 +35,9 @@ def target(tmp_path):
 def fetch(served, client, target):
     """Fetches the page at "f"; returns the bytes that came and were kept."""
 
-    def fetch() -> int:
+    def fetch(**more) -> int:
         gained: list[int] = []
-        client.fetch(served.url + "f", target, gained.append)
+        client.fetch(served.url + "f", target, gained.append, **more)
         return sum(gained)
 
     return fetch
@@ -170,7 +169,7 @@ def test_a_part_that_is_whole_is_taken(served, page, fetch, target):
     served.pages["f"] = page(DATA)
     target.parent.mkdir()
     target.with_name("file.tar.part").write_bytes(DATA)
-    note = {"url": served.url + "f", "validator": '"one"'}
+    note = {"url": served.url + "f", "validator": '"one"', "total": len(DATA)}
     target.with_name("file.tar.part.json").write_text(json.dumps(note))
     assert fetch() == 0
     assert served.got("f") == [f"bytes={len(DATA)}-"]
@@ -202,11 +201,152 @@ def test_a_server_that_announces_more_than_it_has(served, page, fetch, target):
     assert not target.exists()
 
 
-def test_a_server_that_announces_less_gives_less(served, page, fetch, target):
+def test_a_server_that_always_announces_less_gives_less(served, page, fetch, target):
     # Nobody can know better than the server here; sums and archives tell, where it is a lie.
     served.pages["f"] = page(DATA, length=1000)
-    fetch()
+    fetch(planned=1000)
     assert target.read_bytes() == DATA[:1000]
+
+
+@pytest.mark.parametrize("length", [30_000, len(DATA) + 1])
+def test_a_server_that_announces_another_size_than_before(served, page, fetch, target, length):
+    served.pages["f"] = page(DATA, length=length)
+    with pytest.raises(ContentError, match=rf"announces {length:,} .*was announced with 300,000"):
+        fetch(planned=len(DATA))
+    assert not target.exists()
+    assert len(served.got("f")) == 1
+
+
+def test_a_part_outlives_an_answer_of_another_size(served, page, fetch, target):
+    served.pages["f"] = page(DATA)
+    cut(fetch, served.pages["f"])
+    served.pages["f"] = page(b"<html>please log in</html>", ranges=False)
+    with pytest.raises(ContentError, match="announces 26 bytes"):
+        fetch(planned=len(DATA))
+    assert begun(target) == 100_000
+
+
+@pytest.mark.parametrize("ending", [{"closes": True}, {"chunked": True}])
+def test_a_body_without_a_length_is_held_against_the_size_it_had(
+    served, page, fetch, target, ending
+):
+    served.pages["f"] = page(DATA[:30_000], ranges=False, **ending)
+    with pytest.raises(MachineError, match=r"announced 300,000 bytes and sent 30,000, 3 times"):
+        fetch(planned=len(DATA))
+    assert not target.exists()
+    served.pages["f"] = page(DATA, ranges=False, **ending)
+    assert fetch(planned=len(DATA)) == len(DATA) - 30_000
+    assert target.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("ending", [{"closes": True}, {"chunked": True}])
+def test_more_than_was_announced_is_stopped_at_once(served, page, fetch, target, ending):
+    served.pages["f"] = page(DATA * 20, pause=0.02, **ending)
+    came: list[int] = []
+    with pytest.raises(ContentError, match="more than the 1,000 bytes"):
+        fetch(planned=1000, room=lambda whole, rest: came.append(rest))
+    assert came == [1000]
+    assert begun(target) == 0
+    assert len(served.got("f")) == 1
+
+
+def test_a_rest_that_is_longer_than_the_rest(served, page, fetch, target):
+    served.pages["f"] = page(DATA)
+    cut(fetch, served.pages["f"])
+    served.pages["f"] = page(DATA, chunked=True, repeats=2)
+    with pytest.raises(ContentError, match="more than the 300,000 bytes"):
+        fetch(planned=len(DATA))
+    assert begun(target) == 0
+
+
+def test_a_body_of_which_nobody_knows_the_size_is_taken_only_if_it_can_be_told(
+    served, page, fetch, target
+):
+    served.pages["f"] = page(DATA, closes=True)
+    with pytest.raises(ContentError, match="does not say how large it is"):
+        fetch()
+    assert not target.exists()
+    assert fetch(sure=True) == len(DATA)
+    assert target.read_bytes() == DATA
+
+
+def test_pieces_have_an_end_of_their_own(served, page, fetch, target):
+    served.pages["f"] = page(DATA, chunked=True)
+    assert fetch() == len(DATA)
+    assert target.read_bytes() == DATA
+
+
+def test_a_part_of_pieces_is_gone_on_with(served, page, fetch, target):
+    served.pages["f"] = page(DATA, chunked=True, breaks=[100_000])
+    assert fetch() == len(DATA)
+    assert served.got("f") == [None, "bytes=100000-"]
+    assert target.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("packing", ["gzip", "br", "gzip, gzip", "\x1b"])
+def test_what_is_packed_for_the_way_is_not_kept(served, page, fetch, target, packing):
+    served.pages["f"] = page(DATA, packing=packing)
+    with pytest.raises(ContentError, match=r"f: is sent packed .*mirror"):
+        fetch()
+    assert begun(target) == 0
+
+
+@pytest.mark.parametrize("name", ["a.tgz", "a.tar.gz", "A.TGZ"])
+def test_an_archive_that_is_called_packed_is_taken(served, page, client, target, name):
+    served.pages[name] = page(DATA, packing="x-gzip")
+    client.fetch(served.url + name, target, lambda size: None)
+    assert target.read_bytes() == DATA
+
+
+def test_a_part_is_joined_only_with_a_file_of_its_size(served, page, fetch, target):
+    # The server looks at no condition, and says nothing of which file the rest is.
+    other = DATA[::-1] + b"more"
+    served.pages["f"] = page(DATA)
+    cut(fetch, served.pages["f"])
+    served.pages["f"] = page(other, tag=None, rules=False)
+    assert fetch() == len(other) - 100_000
+    assert served.got("f")[-2:] == ["bytes=100000-", None]
+    assert target.read_bytes() == other
+
+
+def test_a_part_of_a_file_that_has_another_size_today_starts_anew(served, page, fetch, target):
+    served.pages["f"] = page(DATA)
+    cut(fetch, served.pages["f"])
+    other = DATA[::-1] + b"more"
+    served.pages["f"] = page(other, tag='"one"')
+    served.asked.clear()
+    fetch(planned=len(other))
+    assert served.got("f") == [None]
+    assert target.read_bytes() == other
+
+
+def test_the_disk_is_asked_before_bytes_come(served, page, fetch, target):
+    asked: list[tuple[int, int]] = []
+
+    def room(whole: int, rest: int) -> None:
+        asked.append((whole, rest))
+        if len(asked) == 1:
+            raise StorageError("full")
+
+    served.pages["f"] = page(DATA)
+    with pytest.raises(StorageError, match="full"):
+        fetch(room=room)
+    assert begun(target) == 0
+    served.pages["f"] = page(DATA, breaks=[100_000])
+    assert fetch(room=room) == len(DATA)
+    assert asked == [(300_000, 300_000), (300_000, 300_000), (300_000, 200_000)]
+
+
+def test_a_full_disk_costs_no_part(served, page, fetch, target):
+    def room(whole: int, rest: int) -> None:
+        raise StorageError("full")
+
+    served.pages["f"] = page(DATA)
+    cut(fetch, served.pages["f"])
+    served.pages["f"] = page(DATA, ranges=False)
+    with pytest.raises(StorageError, match="full"):
+        fetch(room=room)
+    assert begun(target) == 100_000
 
 
 def test_what_passes_is_waited_for(served, page, fetch, target):
@@ -284,27 +424,6 @@ def test_a_file_that_has_moved_is_followed(served, page, fetch, target):
         fetch()
 
 
-@pytest.mark.parametrize(
-    ("url", "to", "refused"),
-    [
-        ("https://a/f", ["http://b/f"], True),
-        ("https://a/f", ["https://b/f", "HTTP://c/f"], True),
-        ("https://a/f", ["/g", "https://b/f"], False),
-        ("http://a/f", ["http://b/f"], False),
-        ("https://a/f", [], False),
-    ],
-)
-def test_nobody_is_sent_from_an_encrypted_address_to_a_plain_one(url, to, refused):
-    # There is no certificate on this machine, so the way that was taken is only told.
-    steps = tuple(RequestHistory("GET", url, None, 302, step) for step in to)
-    response = SimpleNamespace(retries=Retry(history=steps))
-    if refused:
-        with pytest.raises(InputError, match="not encrypted"):
-            transfer._still_encrypted(url, response)
-    else:
-        transfer._still_encrypted(url, response)
-
-
 def test_a_stop_keeps_the_part(served, page, client, target):
     served.pages["f"] = page(DATA, pause=0.05)
     came = threading.Event()
@@ -327,6 +446,40 @@ def test_a_stop_keeps_the_part(served, page, client, target):
         client.size(served.url + "f")
 
 
+@pytest.mark.parametrize("method", ["size", "text", "fetch"])
+def test_a_stop_waits_for_no_silent_server(served, page, target, method):
+    served.pages["f"] = page(DATA, silences={"HEAD": 20.0, "GET": 20.0})
+    client = Client(1, Patience(attempts=2, pause=0.0, timeout=20.0))
+    more = (target, lambda size: None) if method == "fetch" else ()
+    ended: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            getattr(client, method)(served.url + "f", *more)
+        except StoppedError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    while not served.asked:
+        time.sleep(0.01)
+    client.stop()
+    thread.join(10.0)  # half of the silence
+    client.close()
+    assert len(ended) == 1
+
+
+def test_a_stop_is_not_the_end_of_a_body(served, page, client, target):
+    # A line that was cut looks like the end, where the end is all that a server says. It is cut
+    # between two pieces, each of which is read at once.
+    data = random.Random(1).randbytes(10 << 16)
+    served.pages["f"] = page(data, closes=True, pause=0.3)
+    with pytest.raises(StoppedError):
+        client.fetch(served.url + "f", target, lambda size: size and client.stop(), sure=True)
+    assert not target.exists()
+    assert begun(target) == 1 << 16
+
+
 def test_a_place_that_cannot_be_written(served, page, client, tmp_path):
     served.pages["f"] = page(DATA)
     (tmp_path / "file").write_text("")
@@ -340,6 +493,10 @@ def test_sizes(served, page, client):
     served.pages["f"] = page(DATA, chunked=True)
     assert client.size(served.url + "f") is None
     served.pages["f"] = page(DATA, head=405)
+    assert client.size(served.url + "f") is None
+    served.pages["f"] = page(DATA, packing="gzip")
+    assert client.size(served.url + "f") is None
+    served.pages["f"] = page(DATA, head_length=0)  # of answers that are made as they go
     assert client.size(served.url + "f") is None
     with pytest.raises(InputError, match="404"):
         client.size(served.url + "g")

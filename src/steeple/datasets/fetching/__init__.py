@@ -1,7 +1,8 @@
 """Public data sets, from their servers to the folders they are read from."""
 
 from steeple.datasets.fetching.catalogue import DATASETS, Dataset, File, Part, choose, find
-from steeple.datasets.fetching.download import Downloaded, Options, Plan, download, plan
+from steeple.datasets.fetching.download import Downloaded, download
+from steeple.datasets.fetching.planning import Options, Plan, plan
 from steeple.datasets.fetching.transfer import Patience
 from steeple.datasets.fetching.unpack import Layout, Unpacked, unpack
 

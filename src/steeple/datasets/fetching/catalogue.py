@@ -16,6 +16,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from steeple.datasets.fetching.contents import Check, ground_truth, table
 from steeple.datasets.fetching.unpack import Layout
 from steeple.errors import InputError
 
@@ -48,6 +49,8 @@ class File:
         number: of a numbered archive, as its name has it.
         checksum: where its MD5 lies, below the base; None: there is none.
         size: in bytes, about, as published; None: unknown.
+        check: opens what is no archive with its own reader, before it is believed; None: it has
+            none.
     """
 
     path: str
@@ -57,6 +60,7 @@ class File:
     number: int | None = None
     checksum: str | None = None
     size: int | None = None
+    check: Check | None = None
 
     def url(self, mirror: str | None = None) -> str:
         """Where it is, here or on a mirror."""
@@ -123,11 +127,18 @@ def _gldv2_photos(split: str, archives: int, each: int) -> tuple[File, ...]:
 
 
 def _gldv2_tables() -> Iterator[File]:
-    tables = ("train", "train_clean", "train_label_to_category")
-    for name in (*tables, "index", "index_image_to_landmark", "test"):
-        yield File(f"metadata/{name}.csv", _GLDV2, f"{name}.csv")
-    for name in ("retrieval_solution_v2.1", "recognition_solution_v2.1"):
-        yield File(f"ground_truth/{name}.csv", _GLDV2, f"{name}.csv")
+    tables = {
+        "metadata/train.csv": ("id", "landmark_id"),
+        "metadata/train_clean.csv": ("landmark_id", "images"),
+        "metadata/train_label_to_category.csv": ("landmark_id", "category"),
+        "metadata/index.csv": ("id",),
+        "metadata/index_image_to_landmark.csv": ("id", "landmark_id"),
+        "metadata/test.csv": ("id",),
+        "ground_truth/retrieval_solution_v2.1.csv": ("id", "images", "Usage"),
+        "ground_truth/recognition_solution_v2.1.csv": ("id", "landmarks", "Usage"),
+    }
+    for path, columns in tables.items():
+        yield File(path, _GLDV2, path.rpartition("/")[2], check=table(*columns))
 
 
 def _revisited(name: str, base: str, archives: Sequence[str], photos: int) -> tuple[Part, ...]:
@@ -142,7 +153,14 @@ def _revisited(name: str, base: str, archives: Sequence[str], photos: int) -> tu
             "metadata",
             0,
             _UNKNOWN,
-            (File(f"gnd_{name}.pkl", f"{_TRUTH}{name}/", f"gnd_{name}.pkl"),),
+            (
+                File(
+                    f"gnd_{name}.pkl",
+                    f"{_TRUTH}{name}/",
+                    f"gnd_{name}.pkl",
+                    check=ground_truth(name),
+                ),
+            ),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""A data set, or a part of it, from its servers into a folder: first the plan, then the work.
+"""A plan carried out: the files of a data set from their servers into a folder.
 
 Archives are unpacked as soon as they are there and dropped (or kept), so the disk never holds all
 of them twice. What is done is marked file by file; a second run goes on where the first one ended.
@@ -8,90 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from steeple.datasets.fetching.catalogue import Dataset, File, Part
+from steeple.datasets.fetching.catalogue import File
+from steeple.datasets.fetching.failures import summed_up
+from steeple.datasets.fetching.planning import Plan
 from steeple.datasets.fetching.progress import Meter
-from steeple.datasets.fetching.transfer import Client, Patience, begun
-from steeple.datasets.fetching.unpack import unpack
+from steeple.datasets.fetching.space import check_space
+from steeple.datasets.fetching.transfer import Client
+from steeple.datasets.fetching.unpack import Unpacked, unpack
 from steeple.datasets.fetching.workplace import Workplace
-from steeple.errors import InputError, MachineError, StorageError
+from steeple.errors import ContentError, InputError, LabelError, StorageError
 from steeple.progress import Progress, silent
 
-__all__ = ["Downloaded", "Options", "Plan", "download", "plan"]
+__all__ = ["Downloaded", "download"]
 
-_GB = 1e9
 _READ = 1 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to download.
-
-    Attributes:
-        connections: how many files at once.
-        mirror: a URL that the files lie under instead, by the same names; None: their publishers.
-        keep_archives: whether archives stay once they are unpacked.
-        patience: how long a server gets.
-    """
-
-    connections: int = 4
-    mirror: str | None = None
-    keep_archives: bool = False
-    patience: Patience = field(default_factory=Patience)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be done.
-
-    Attributes:
-        dataset: the data set.
-        parts: what is wanted of it.
-        out: the folder it goes into.
-        files: those that are not there yet.
-        there: how many are there already.
-        sizes: of files that are not there yet, by path, in bytes; None: the server does not say.
-        begun: how many bytes of them are there already.
-        options: how to download.
-    """
-
-    dataset: Dataset
-    parts: tuple[Part, ...]
-    out: Path
-    files: tuple[File, ...]
-    there: int
-    sizes: dict[str, int | None]
-    begun: int
-    options: Options
-
-    @property
-    def size(self) -> int:
-        """Of the files that are not there yet, in bytes, as far as it is known."""
-        return sum(size or 0 for size in self.sizes.values())
-
-    @property
-    def unknown(self) -> int:
-        """Of how many files the size is unknown."""
-        return sum(size is None for size in self.sizes.values())
-
-    @property
-    def space(self) -> int:
-        """Bytes of disk that are still needed, as far as it is known.
-
-        Photos do not compress, so an archive unpacks to about its own size. The archives
-        themselves lie there too: all of them if they are kept, otherwise those in flight.
-        """
-        archives = [self.sizes[file.path] or 0 for file in self.files if file.layout]
-        if not self.options.keep_archives:
-            archives = sorted(archives, reverse=True)[: self.options.connections]
-        return max(self.size + sum(archives) - self.begun, 0)
 
 
 @dataclass(frozen=True)
@@ -111,59 +47,26 @@ class Downloaded:
     photos: int
 
 
-def plan(
-    dataset: Dataset,
-    parts: Sequence[Part],
-    out: Path,
-    options: Options | None = None,
-    *,
-    progress: Progress = silent,
-) -> Plan:
-    """Finds out what is missing in a folder, and asks the servers how large it is.
-
-    Args:
-        dataset: the data set.
-        parts: what is wanted of it.
-        out: the folder it goes into; it need not exist.
-        options: how to download.
-        progress: told how many files were asked for.
-
-    Raises:
-        InputError: the mirror is no URL, or the server gives none of the files.
-        MachineError: the server does not answer.
-    """
-    options = _checked(options or Options())
-    workplace = Workplace(out, keep_archives=options.keep_archives)
-    wanted = [file for part in parts for file in part.files]
-    files = tuple(file for file in wanted if not workplace.has(file))
-    return Plan(
-        dataset=dataset,
-        parts=tuple(parts),
-        out=out,
-        files=files,
-        there=len(wanted) - len(files),
-        sizes=_sizes(files, options, progress),
-        begun=sum(begun(workplace.download(file)) for file in files),
-        options=options,
-    )
-
-
 def download(what: Plan, *, progress: Progress = silent) -> Downloaded:
     """Carries a plan out. Whatever stops it, the next run goes on with what is there.
+
+    A file that cannot be had, or is not what was published, stops no other.
 
     Args:
         what: the plan.
         progress: told how many bytes came, in all, and how many archives were unpacked.
 
     Raises:
-        InputError: another download goes on in the folder.
-        MachineError: the server stopped answering, or some files could not be had; the others
-            are there.
+        ContentError: some files are not what was published; the others are there.
+        InputError: another download goes on in the folder, or the servers refused to give some
+            files; the others are there.
+        MachineError: the server stopped answering.
         StorageError: the disk lacks the space, or does not let us in.
     """
     if not what.files:
         return Downloaded(files=0, there=what.there, bytes=0, photos=0)
-    _check_space(what)
+    needs = "this needs about" if what.rough else "this needs"
+    check_space(what.out, needs, what.space, "choose another folder, or take fewer archives")
     workplace = Workplace(what.out, keep_archives=what.options.keep_archives)
     with workplace.locked():
         work = _Work(what, workplace, progress)
@@ -174,7 +77,7 @@ class _Work:
     """One download under way."""
 
     def __init__(self, what: Plan, workplace: Workplace, progress: Progress) -> None:
-        total = None if what.unknown else what.size
+        total = what.size if what.exact else None
         archives = sum(file.layout is not None for file in what.files)
         self._what = what
         self._workplace = workplace
@@ -193,13 +96,11 @@ class _Work:
             pool.shutdown(cancel_futures=True)
             self._client.close()
         done = [task.result() for task in tasks if task.exception() is None]
-        failures = [error for task in tasks if (error := task.exception())]
+        failures = [error for task in tasks if isinstance(error := task.exception(), InputError)]
+        if failures and len(files) == 1:
+            raise failures[0]
         if failures:
-            others = "; the others are there: run the same again to go on" if done else ""
-            raise MachineError(
-                f"{len(failures):,} of {len(files):,} files could not be had; the first: "
-                f"{failures[0]}{others}"
-            ) from failures[0]
+            raise summed_up(failures, len(files)) from failures[0]
         return Downloaded(
             files=len(done),
             there=self._what.there,
@@ -214,25 +115,18 @@ class _Work:
         came = _Came(self._bytes)
         arrived = self._workplace.download(file)
         self._verified(file, arrived, came)
-        with _storing(self._what.out):
-            if file.layout is None:
-                arrived.replace(self._what.out / file.place)
-                self._workplace.finish(file, None)
-                return came.size, 0
         try:
-            found = unpack(
-                arrived,
-                self._what.out / file.place,
-                file.layout,
-                aside=self._workplace.aside(file),
-                keep_going=self._client.check,
-            )
+            found = self._opened(file, arrived)
         except InputError:
             came.add(-arrived.stat().st_size)
             arrived.unlink()
             raise
         with _storing(self._what.out):
+            if found is None:
+                arrived.replace(self._what.out / file.place)
             self._workplace.finish(file, found)
+        if found is None:
+            return came.size, 0
         if self._archives:
             self._archives.add(1)
         return came.size, found.photos
@@ -244,15 +138,58 @@ class _Work:
         wanted = _sum(source, self._client.text(source)) if source else None
         for _ in range(2):
             if not arrived.is_file():
-                self._client.fetch(file.url(mirror), arrived, came.add)
+                self._fetch(file, arrived, came)
             if wanted is None or _md5(arrived, self._client.check) == wanted:
                 return
             came.add(-arrived.stat().st_size)
             arrived.unlink()
-        raise InputError(
+        raise ContentError(
             f"{file.url(mirror)}: its MD5 is not {wanted}, which {source} says, twice; "
             "try later, or a mirror"
         )
+
+    def _fetch(self, file: File, arrived: Path, came: _Came) -> None:
+        url = file.url(self._what.options.mirror)
+
+        def room(whole: int, rest: int) -> None:
+            """Looks at the disk once more: others write to it too, and some sizes are new."""
+            needed = rest + whole if file.layout else rest  # archives are unpacked beside it
+            check_space(
+                self._what.out,
+                f"{url} needs",
+                needed,
+                "or choose another folder, and run the same again: it goes on with what is there",
+            )
+
+        self._client.fetch(
+            url,
+            arrived,
+            came.add,
+            planned=self._what.sizes[file.path],
+            sure=file.checksum is not None or file.layout is not None,
+            room=room,
+        )
+
+    def _opened(self, file: File, arrived: Path) -> Unpacked | None:
+        """Opens a file with its own reader; an archive is unpacked into its place."""
+        if file.layout is not None:
+            return unpack(
+                arrived,
+                self._what.out / file.place,
+                file.layout,
+                aside=self._workplace.aside(file),
+                keep_going=self._client.check,
+            )
+        if file.check is not None:
+            try:
+                file.check(arrived, self._client.check)
+            except LabelError as error:
+                why = str(error).removeprefix(str(arrived)).lstrip(":, ").rpartition("; ")[0]
+                raise ContentError(
+                    f"{file.url(self._what.options.mirror)}: what came is not this file ({why}); "
+                    "try later, or a mirror"
+                ) from error
+        return None
 
 
 class _Came:
@@ -278,65 +215,11 @@ def _until_done(tasks: Iterable[Future[tuple[int, int]]]) -> None:
                 raise error
 
 
-def _sizes(files: Sequence[File], options: Options, progress: Progress) -> dict[str, int | None]:
-    """Asks for the sizes of files, by path."""
-    client = Client(options.connections, options.patience)
-    meter = Meter(progress, "sizes", 0, len(files)) if files else None
-    missing: list[InputError] = []
-
-    def ask(file: File) -> int | None:
-        try:
-            return client.size(file.url(options.mirror))
-        except InputError as error:  # said again when it is its turn, if others are there
-            missing.append(error)
-            return None
-        finally:
-            if meter:
-                meter.add(1)
-
-    pool = ThreadPoolExecutor(options.connections)
-    try:
-        sizes = dict(zip((file.path for file in files), pool.map(ask, files), strict=True))
-    finally:
-        client.stop()
-        pool.shutdown(cancel_futures=True)
-        client.close()
-    if missing and len(missing) == len(files):
-        raise missing[0]
-    return sizes
-
-
-def _checked(options: Options) -> Options:
-    mirror = options.mirror
-    if mirror is None:
-        return options
-    try:
-        parts = urlsplit(mirror)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # of brackets and ports
-        sound = False
-    if not sound:
-        raise InputError(f"{mirror!r} is no mirror; give a URL: https://HOST/FOLDER/")
-    return replace(options, mirror=mirror if mirror.endswith("/") else f"{mirror}/")
-
-
-def _check_space(what: Plan) -> None:
-    place = what.out.absolute()
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
-    if what.space > free:
-        raise StorageError(
-            f"{what.out}: this needs {what.space / _GB:,.1f} GB of disk and {free / _GB:,.1f} GB "
-            "are free; make room, choose another folder, or take fewer archives"
-        )
-
-
 def _sum(source: str, text: str) -> str:
     """The MD5 in a file as md5sum writes it: the sum, then the name."""
     words = text.split()
     if not words or not re.fullmatch(r"[0-9a-fA-F]{32}", words[0]):
-        raise InputError(f"{source}: holds no MD5; try later, or a mirror")
+        raise ContentError(f"{source}: holds no MD5; try later, or a mirror")
     return words[0].lower()
 
 
@@ -353,6 +236,8 @@ def _md5(path: Path, keep_going: Callable[[], None]) -> str:
 def _storing(path: Path) -> Iterator[None]:
     try:
         yield
+    except StorageError:
+        raise
     except OSError as error:
         raise StorageError(
             f"{error.filename or path}: {error.strerror}; look at the disk and its permissions"

@@ -1,18 +1,22 @@
 """Files over HTTP, from servers and lines that break.
 
-A file grows as ``NAME.part``; beside it, ``NAME.part.json`` says what it is a part of: the URL and
-the validator, which is the server's strong ETag or else its Last-Modified. An interrupted download
-asks for the rest under the condition that the file is still that one (``Range`` with ``If-Range``,
-RFC 9110, sections 13.1.5 and 14). A server that knows neither sends the whole, and it starts anew.
+A file grows as ``NAME.part``; beside it, ``NAME.part.json`` says what it is a part of: the URL,
+the size of the whole, and the validator, which is the server's strong ETag or else its
+Last-Modified. An interrupted download asks for the rest under the condition that the file is still
+that one (``Range`` with ``If-Range``, RFC 9110, sections 13.1.5 and 14). A server that knows
+neither sends the whole, and it starts anew.
+
+A file is whole when it has the size that was announced, by the answer to HEAD or that to GET; the
+two must agree. More is stopped at once. A body that ends with the connection, and of which nobody
+says how large it is, looks the same whether it is whole or the line broke: it is taken only where
+its content tells later.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Lock
@@ -20,20 +24,20 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from steeple.errors import InputError, MachineError, StorageError
+from steeple.datasets.fetching import answers
+from steeple.datasets.fetching.answers import NO_REST, REST, WHOLE, PassingError
+from steeple.datasets.fetching.lines import Lines, StoppedError
+from steeple.datasets.fetching.partial import Begun, Note, Partial, writing
+from steeple.errors import ContentError, MachineError
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse, PoolManager
 
-__all__ = ["Client", "Patience", "StoppedError", "begun"]
+__all__ = ["Client", "Patience", "StoppedError"]
 
 _CHUNK = 1 << 16  # bytes
 _LONGEST_TEXT = 1 << 16  # bytes
 _LONGEST_PAUSE = 60.0  # seconds, whatever a server asks for
-_CONNECT = 10.0  # seconds
-_REDIRECTS = 5
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
-_WHOLE, _REST, _NO_REST = 200, 206, 416
 _MUTE = (401, 403, 405, 501)  # of servers that give files and answer no questions about them
 
 _Result = TypeVar("_Result")
@@ -54,10 +58,6 @@ class Patience:
     timeout: float = 30.0
 
 
-class StoppedError(Exception):
-    """The work was told to stop; what came is kept."""
-
-
 class Client:
     """Downloads, several at once; every method may be called from any thread.
 
@@ -67,12 +67,11 @@ class Client:
     """
 
     def __init__(self, connections: int = 1, patience: Patience | None = None) -> None:
-        self._connections = connections
         self._patience = patience or Patience()
         self._stop = Event()
+        self._lines = Lines(connections, self._patience.timeout)
         self._lock = Lock()
         self._pools: dict[str | None, PoolManager] = {}
-        self._live: set[BaseHTTPResponse] = set()
 
     def size(self, url: str) -> int | None:
         """How large a file is, by its server's word; None if it does not say.
@@ -84,10 +83,9 @@ class Client:
 
         def ask() -> int | None:
             with self._request("HEAD", url) as response:
-                _admit(url, response, _WHOLE, *_MUTE)
+                answers.admit(url, response, WHOLE, *_MUTE)
                 response.drain_conn()  # hundreds of files are asked for over one connection
-                size = _number(response.headers.get("Content-Length"))
-                return size if response.status == _WHOLE else None
+                return answers.head_size(response)
 
         return self._patiently(url, ask)
 
@@ -101,37 +99,54 @@ class Client:
 
         def ask() -> str:
             with self._request("GET", url) as response:
-                _admit(url, response, _WHOLE)
+                answers.admit(url, response, WHOLE)
+                answers.check_packing(url, response)
                 data = bytearray()
                 for chunk in self._chunks(response):
                     data += chunk
                     if len(data) > _LONGEST_TEXT:
-                        raise InputError(f"{url}: not the small file that it should be")
+                        raise ContentError(
+                            f"{url}: not the small file that it should be; try later, or a mirror"
+                        )
             return data.decode("utf-8", errors="replace")
 
         return self._patiently(url, ask)
 
-    def fetch(self, url: str, target: Path, gained: Callable[[int], None]) -> None:
+    def fetch(
+        self,
+        url: str,
+        target: Path,
+        gained: Callable[[int], None],
+        *,
+        planned: int | None = None,
+        sure: bool = False,
+        room: Callable[[int, int], None] = lambda _whole, _rest: None,
+    ) -> None:
         """Downloads a file, or the rest of it.
 
         Args:
             url: where it is.
             target: where it goes, once it is whole.
             gained: called with the bytes that came; less than 0 where a part was thrown away.
+            planned: its size in bytes, as `size` has it; None: unknown.
+            sure: whether its content tells later if it is whole: a sum, or an archive's own end.
+            room: called with its size and with what is missing of it, in bytes, before that comes;
+                what it raises stops the download.
 
         Raises:
             InputError: the server does not give this file.
+            ContentError: the server gives another file, by its size; or nobody could tell whether
+                all of it came.
             MachineError: the line broke too often; what came is kept.
             StorageError: the disk is full or does not let us in; what came is kept.
             StoppedError: it was told to stop; what came is kept.
         """
-        part = _Part(target)
-        with _writing(target):
+        part = Partial(target)
+        with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        self._patiently(url, lambda: self._go_on(url, part, gained), lambda: part.size)
-        with _writing(target):
-            part.path.replace(target)
-            part.note.unlink(missing_ok=True)
+        wanted = _Wanted(url, planned, sure, gained, room)
+        self._patiently(url, lambda: self._go_on(wanted, part), lambda: part.size)
+        part.finish()
 
     def check(self) -> None:
         """Raises StoppedError once it was told to stop."""
@@ -141,11 +156,7 @@ class Client:
     def stop(self) -> None:
         """Ends every download under way, soon."""
         self._stop.set()
-        with self._lock:
-            live = list(self._live)
-        for response in live:
-            with suppress(ValueError, OSError):  # it has just ended by itself
-                response.shutdown()
+        self._lines.cut()
 
     def close(self) -> None:
         """Closes every connection."""
@@ -163,10 +174,10 @@ class Client:
             self.check()
             try:
                 return ask()
-            except _PassingError as error:
+            except PassingError as error:
                 reason, asked = str(error), error.pause
             except HTTPError as error:
-                reason, asked = _reason(error), 0.0
+                reason, asked = answers.reason(error), 0.0
             self.check()
             if reached() > best:
                 failures, best = 0, reached()
@@ -179,29 +190,28 @@ class Client:
             pause = max(asked, self._patience.pause * 2 ** (failures - 1))
             self._stop.wait(min(pause, _LONGEST_PAUSE))
 
-    def _go_on(self, url: str, part: _Part, gained: Callable[[int], None]) -> None:
+    def _go_on(self, wanted: _Wanted, part: Partial) -> None:
         """Asks once for what is missing."""
-        have, validator = part.begun(url)
-        headers = {"Range": f"bytes={have}-", "If-Range": validator} if have else {}
-        with self._request("GET", url, headers) as response:
-            if have and response.status == _NO_REST:
-                if _extent(response)[1] == have:
-                    return
-                gained(-part.clear())
-                raise _PassingError("it is not the file that was begun")
-            _admit(url, response, _WHOLE, *([_REST] if have else []))
-            if response.status == _WHOLE:
-                gained(-part.clear())
-                total = _number(response.headers.get("Content-Length"))
-                part.begin(_Note(url, _validator(response)))
-            else:
-                start, total = _extent(response)
-                if start != have or _validator(response) not in (None, validator):
-                    gained(-part.clear())
-                    raise _PassingError("it sent another part than was asked for")
-            part.append(self._chunks(response), gained)
+        begun = part.begun(wanted.url, wanted.planned)
+        headers = {"Range": f"bytes={begun.have}-", "If-Range": begun.validator}
+        with self._request("GET", wanted.url, headers if begun.have else {}) as response:
+            rests = (REST, NO_REST) if begun.have else ()
+            answers.admit(wanted.url, response, WHOLE, *rests)
+            if response.status == NO_REST and _is_rest(response, begun):
+                return  # it was whole, and had not got its name yet
+            answers.check_packing(wanted.url, response)
+            total = _begin(response, wanted, part, begun)
+            left = None if total is None else total - part.size
+            try:
+                part.append(self._chunks(response, left), wanted.gained)
+            except _ExcessError:
+                wanted.gained(-part.clear())
+                raise ContentError(
+                    f"{wanted.url}: sends more than the {total:,} bytes that were announced; "
+                    "try later, or a mirror"
+                ) from None
         if total is not None and part.size != total:
-            raise _PassingError(f"it announced {total:,} bytes and sent {part.size:,}")
+            raise PassingError(f"it announced {total:,} bytes and sent {part.size:,}")
 
     @contextmanager
     def _request(
@@ -218,20 +228,22 @@ class Client:
             },
             preload_content=False,
         )
-        with self._lock:
-            self._live.add(response)
         try:
-            _still_encrypted(url, response)
+            answers.check_way(url, response)
             yield response
         finally:
-            with self._lock:
-                self._live.discard(response)
             response.close()
 
-    def _chunks(self, response: BaseHTTPResponse) -> Iterator[bytes]:
+    def _chunks(self, response: BaseHTTPResponse, most: int | None = None) -> Iterator[bytes]:
+        """The body in pieces; one that would make it longer than it may be is not given out."""
+        came = 0
         for chunk in response.stream(_CHUNK, decode_content=False):
             self.check()
+            came += len(chunk)
+            if most is not None and came > most:
+                raise _ExcessError
             yield chunk
+        self.check()  # a line that was cut ends like a body of unknown length
 
     def _pool(self, url: str) -> PoolManager:
         """The connections to a server, through the proxy that the environment names, if any."""
@@ -239,142 +251,43 @@ class Client:
         proxy = None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
         with self._lock:
             if proxy not in self._pools:
-                self._pools[proxy] = self._connect(proxy)
+                self._pools[proxy] = self._lines.pool(proxy)
             return self._pools[proxy]
 
-    def _connect(self, proxy: str | None) -> PoolManager:
-        import urllib3
 
-        longest = self._patience.timeout
-        timeout = urllib3.Timeout(connect=min(longest, _CONNECT), read=longest)
-        # Attempts are counted here, where it is known whether bytes still come.
-        retries = urllib3.Retry(None, connect=0, read=0, status=0, other=0, redirect=_REDIRECTS)
-        if proxy is None:
-            return urllib3.PoolManager(maxsize=self._connections, timeout=timeout, retries=retries)
-        return urllib3.ProxyManager(
-            proxy, maxsize=self._connections, timeout=timeout, retries=retries
-        )
-
-
-class _PassingError(Exception):
-    """What may be better the next time; ``pause`` is how many seconds the server asks for."""
-
-    def __init__(self, reason: str, pause: float = 0.0) -> None:
-        super().__init__(reason)
-        self.pause = pause
+class _ExcessError(Exception):
+    """More comes than was announced."""
 
 
 @dataclass(frozen=True)
-class _Note:
+class _Wanted:
+    """What `Client.fetch` was asked for."""
+
     url: str
-    validator: str | None
+    planned: int | None
+    sure: bool
+    gained: Callable[[int], None]
+    room: Callable[[int, int], None]
 
 
-class _Part:
-    """A file that is not whole yet, and the note beside it."""
-
-    def __init__(self, target: Path) -> None:
-        self.path = target.with_name(f"{target.name}.part")
-        self.note = target.with_name(f"{target.name}.part.json")
-
-    @property
-    def size(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
-
-    def begun(self, url: str) -> tuple[int, str]:
-        """How many bytes there are of this very file, and its validator; 0 where that is unknown.
-
-        Two halves of different files would be a file that nobody published.
-        """
-        try:
-            note = _Note(**json.loads(self.note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):  # none, or cut off: it starts anew
-            return 0, ""
-        if note.url != url or not note.validator:
-            return 0, ""
-        return self.size, note.validator
-
-    def begin(self, note: _Note) -> None:
-        with _writing(self.note):
-            self.note.write_text(json.dumps(asdict(note)), encoding="utf-8")
-
-    def clear(self) -> int:
-        """Throws it away; returns how many bytes it had."""
-        size = self.size
-        with _writing(self.path):
-            self.path.unlink(missing_ok=True)
-            self.note.unlink(missing_ok=True)
-        return size
-
-    def append(self, chunks: Iterator[bytes], gained: Callable[[int], None]) -> None:
-        with _writing(self.path):
-            stream = self.path.open("ab")
-        try:
-            for chunk in chunks:
-                with _writing(self.path):
-                    stream.write(chunk)
-                gained(len(chunk))
-        finally:
-            with _writing(self.path):
-                stream.close()
+def _begin(response: BaseHTTPResponse, wanted: _Wanted, part: Partial, begun: Begun) -> int | None:
+    """Makes ready for the body that an answer announces; returns the size of the whole file."""
+    if response.status == WHOLE:
+        total = answers.whole_size(wanted.url, response, wanted.planned, sure=wanted.sure)
+    elif response.status == REST and _is_rest(response, begun):
+        total = answers.extent(response)[1] if begun.total is None else begun.total
+    else:
+        wanted.gained(-part.clear())
+        raise PassingError("it sent another part than was asked for")
+    if total is not None:
+        wanted.room(total, total - part.size)
+    if response.status == WHOLE:
+        wanted.gained(-part.clear())
+        part.describe(Note(wanted.url, answers.validator(response), total))
+    elif total != begun.total:  # only now it is said
+        part.describe(Note(wanted.url, begun.validator, total))
+    return total
 
 
-def begun(target: Path) -> int:
-    """How many bytes of a file are there already, whole or as a part."""
-    return target.stat().st_size if target.is_file() else _Part(target).size
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(
-            f"{path}: cannot be written ({error.strerror}); make room or choose another place, "
-            "and run the same again: it goes on with what is there"
-        ) from error
-
-
-def _admit(url: str, response: BaseHTTPResponse, *statuses: int) -> None:
-    if response.status in statuses:
-        return
-    reason = f"{response.status} {response.reason or ''}".strip()
-    if response.status in _PASSING:
-        raise _PassingError(reason, float(_number(response.headers.get("Retry-After")) or 0))
-    raise InputError(f"{url}: {reason}; it may have moved: try a mirror")
-
-
-def _still_encrypted(url: str, response: BaseHTTPResponse) -> None:
-    """Refuses to be sent from an encrypted address to a plain one: most archives have no sum."""
-    steps = response.retries.history if response.retries else ()
-    plain = [step.redirect_location for step in steps if _is_plain(step.redirect_location)]
-    if plain and not _is_plain(url):
-        raise InputError(f"{url}: sends on to {plain[0]}, which is not encrypted; try a mirror")
-
-
-def _is_plain(url: str | None) -> bool:
-    return urlsplit(url or "").scheme == "http"
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"[0-9]{1,18}", text) else None
-
-
-def _extent(response: BaseHTTPResponse) -> tuple[int | None, int | None]:
-    """Where the part that was sent begins, and how large the whole is, as far as it is said."""
-    text = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(?:(\d{1,18})|\*)", text)
-    return (_number(match[1]), _number(match[2])) if match else (None, None)
-
-
-def _validator(response: BaseHTTPResponse) -> str | None:
-    """The strong ETag, or else the date; a weak ETag does not promise the same bytes."""
-    tag = response.headers.get("ETag", "")
-    return tag if tag.startswith('"') else response.headers.get("Last-Modified")
-
-
-def _reason(error: Exception) -> str:
-    """What broke, without the addresses of Python objects."""
-    inner = getattr(error, "reason", None) or error
-    text = re.sub(r"<[^>]*>|HTTPS?Connection(?:Pool)?\([^)]*\)", "", str(inner)).strip(" :,()")
-    return f"no answer ({text or type(error).__name__})"
+def _is_rest(response: BaseHTTPResponse, begun: Begun) -> bool:
+    return answers.is_rest(response, begun.have, begun.validator, begun.total)

@@ -4,40 +4,29 @@ Members are read one by one and written to places that are worked out here; `tar
 nothing. Its ``data`` filter, which would have to be trusted otherwise, has been got round more than
 once, always by means of links (CVE-2025-4517, CVE-2025-4330, CVE-2026-11940), and no published
 archive of photos needs a link. So plain files and folders are admitted, and an archive with
-anything else in it is refused as a whole: it is not what was published.
+anything else in it is refused as a whole: it is not what was published. The same goes for names
+that no disk takes, so that a refusal by the disk is a matter of the disk alone.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import tarfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
-from typing import IO, Literal
 
-from steeple.errors import InputError, SteepleError, StorageError
+from steeple.datasets.fetching.archives import members, quoted, refused
+from steeple.errors import SteepleError, StorageError
 
 __all__ = ["Layout", "Unpacked", "unpack"]
 
 _PHOTOS = (".jpg", ".jpeg", ".png")
-_GZIP = b"\x1f\x8b"
-_COPY = 1 << 20  # bytes read at a time
-_MOST_MEMBERS = 100_000  # the largest published archive has about ten thousand
-_LONGEST_HEADER = 1 << 20  # bytes of a long name or of pax headers, which are read at once
-_ROOM = 64 << 20  # bytes that an archive may unpack to, however small it is
-_GROWTH = 3  # and times its own size: JPEG hardly compresses
-_HEADERS_ONLY = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
+_LONGEST_NAME = 255  # bytes of a file or folder: what the disks of Linux take
+_DEEPEST = 8  # folders, which with the longest names leave a path half of its 4096 bytes
 
 
 class Layout(StrEnum):
@@ -78,7 +67,7 @@ def unpack(
     """Unpacks the photos of a tar archive, compressed or not; what is no photo is left out.
 
     They are unpacked into a folder aside and moved in when the last one is there, so an archive
-    that is refused half-way leaves nothing behind.
+    that is refused leaves nothing behind.
 
     Args:
         archive: the file.
@@ -88,14 +77,16 @@ def unpack(
         keep_going: called between photos; what it raises stops the work.
 
     Raises:
-        InputError: the archive is damaged, holds something else than files and folders, has names
-            that lead out of it, unpacks to more than photos can, or holds none.
+        ContentError: the archive is damaged, holds something else than files and folders, has names
+            that lead out of it or that no disk takes, unpacks to more than photos can, or holds
+            none.
         StorageError: the disk is full or does not let us in.
     """
     shutil.rmtree(aside, ignore_errors=True)
     try:
         aside.mkdir(parents=True)
         photos, size = _write(archive, aside, layout, keep_going)
+        _check_places(archive, photos, folder)
         _move(photos, folder)
     except SteepleError:
         raise
@@ -117,98 +108,60 @@ def _write(
     sources: dict[PurePosixPath, str] = {}
     aside_as: dict[PurePosixPath, Path] = {}
     size = 0
-    with _opened(archive) as tar:
-        for member, stream in _members(archive, tar):
+    with closing(members(archive)) as found:
+        for member in found:
             keep_going()
             place = _place(archive, member.name, layout)
             if place is None:
                 continue
             if sources.setdefault(place, member.name) != member.name:
-                raise _refused(archive, f"{sources[place]!r} and {member.name!r} would be one file")
+                both = f"{quoted(sources[place])} and {quoted(member.name)}"
+                raise refused(archive, f"holds {both}, which would be one file")
             # Numbered, because GLD-v2 has a folder for every two photos, and folders cost time.
             target = aside_as.setdefault(place, aside / str(len(aside_as)))
-            _copy(archive, member, stream, target)
+            member.write(target)
             size += member.size
     if not sources:
-        raise _refused(archive, "holds no photo")
+        raise refused(archive, "holds no photo")
     return aside_as, size
-
-
-@contextmanager
-def _opened(archive: Path) -> Iterator[tarfile.TarFile]:
-    """An archive; whatever is found damaged while it is open is said in one way."""
-    headers = _headers(archive)
-    with archive.open("rb") as stream:
-        mode: Literal["r:gz", "r:"] = "r:gz" if stream.read(len(_GZIP)) == _GZIP else "r:"
-    try:
-        with tarfile.open(archive, mode, tarinfo=headers) as tar:
-            yield tar
-            if not headers.ended:
-                raise _refused(archive, "is damaged (it breaks off)")
-            _read_out(archive, tar)
-    except SteepleError:
-        raise
-    except (tarfile.TarError, EOFError, zlib.error, ValueError, RecursionError) as error:
-        raise _refused(archive, f"is damaged ({error})") from error
-    except OSError as error:
-        if error.errno is None:  # gzip says so of bad magic numbers and checksums
-            raise _refused(archive, f"is damaged ({error})") from error
-        raise
-
-
-def _members(archive: Path, tar: tarfile.TarFile) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """The files of an archive, each checked before the next is looked at."""
-    most = _GROWTH * archive.stat().st_size + _ROOM
-    count = size = 0
-    for member in tar:
-        _check(archive, member)
-        count, size = count + 1, size + member.size
-        if count > _MOST_MEMBERS or size > most:
-            raise _refused(archive, "unpacks to far more than photos of its size can")
-        stream = tar.extractfile(member)
-        if stream is not None:
-            yield member, stream
-
-
-def _read_out(archive: Path, tar: tarfile.TarFile) -> None:
-    """Reads on to the end of the file, where a compressed one has its checksum."""
-    stream, size = tar.fileobj, 0
-    while stream is not None and (data := stream.read(_COPY)):
-        size += len(data)
-        if size > _ROOM:
-            raise _refused(archive, "goes on behind its end")
-
-
-def _check(archive: Path, member: tarfile.TarInfo) -> None:
-    if member.isdir():
-        return
-    if not member.isreg() or member.sparse is not None:
-        raise _refused(archive, f"holds {member.name!r}, which is no plain file")
-    if member.size < 0:  # pax headers may say so, and the next header would be read backwards
-        raise _refused(archive, f"holds {member.name!r} of {member.size} bytes")
 
 
 def _place(archive: Path, name: str, layout: Layout) -> PurePosixPath | None:
     """Where a member goes, below the folder; None if it is no photo."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or re.search(r"[\\\0]", name):
-        raise _refused(archive, f"holds {name!r}, which leads out of it")
+        raise refused(archive, f"holds {quoted(name)}, which leads out of it")
     if path.suffix.lower() not in _PHOTOS or path.name.startswith("."):
         return None
+    place = PurePosixPath(path.name)
     if layout is Layout.KEPT:
-        return path
-    if layout is Layout.FLAT:
-        return PurePosixPath(path.name)
-    if not re.fullmatch(r"\w{3,}", path.stem, re.ASCII):
-        raise _refused(archive, f"holds {name!r}, whose name is no id")
-    return PurePosixPath(*path.stem[:3], path.name)
+        place = path
+    elif layout is Layout.BY_ID:
+        if not re.fullmatch(r"\w{3,}", path.stem, re.ASCII):
+            raise refused(archive, f"holds {quoted(name)}, whose name is no id")
+        place = PurePosixPath(*path.stem[:3], path.name)
+    if len(place.parts) > _DEEPEST + 1 or not all(map(_is_nameable, place.parts)):
+        raise refused(archive, f"holds {quoted(name)}, a name that no disk takes")
+    return place
 
 
-def _copy(archive: Path, member: tarfile.TarInfo, stream: IO[bytes], to: Path) -> None:
-    with stream, to.open("wb") as out:
-        shutil.copyfileobj(stream, out, _COPY)
-        if out.tell() != member.size:
-            raise _refused(archive, f"is damaged ({member.name!r} breaks off)")
+def _is_nameable(part: str) -> bool:
+    """Whether a file or folder can be called so."""
+    try:
+        return len(os.fsencode(part)) <= _LONGEST_NAME
+    except UnicodeEncodeError:  # where the system does not speak UTF-8
+        return False
+
+
+def _check_places(archive: Path, places: Collection[PurePosixPath], folder: Path) -> None:
+    """Refuses a photo where there is a folder, and a folder where there is a photo."""
+    folders = {parent for place in places for parent in place.parents if parent.name}
+    for place in places:
+        if place in folders or (folder / place).is_dir():
+            raise refused(archive, f"holds {quoted(str(place))}, where there is a folder")
+    for place in folders:
+        if (folder / place).is_file():
+            raise refused(archive, f"holds the folder {quoted(str(place))}, where there is a file")
 
 
 def _move(photos: dict[PurePosixPath, Path], folder: Path) -> None:
@@ -220,28 +173,3 @@ def _move(photos: dict[PurePosixPath, Path], folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             there.add(target.parent)
         photo.replace(target)
-
-
-def _refused(archive: Path, why: str) -> InputError:
-    return InputError(f"{archive} {why}; nothing of it was kept: download it again")
-
-
-def _headers(archive: Path) -> type[_Headers]:
-    """Makes the class that reads one archive's headers before `tarfile` believes them."""
-
-    class Headers(_Headers):
-        @classmethod
-        def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> Headers:
-            cls.ended = len(buf) == tarfile.BLOCKSIZE and not any(buf)
-            made = super().frombuf(buf, encoding, errors)  # type: ignore[arg-type]
-            if made.size < 0 or (made.type in _HEADERS_ONLY and made.size > _LONGEST_HEADER):
-                raise _refused(archive, f"has a header of {made.size:,} bytes")
-            return made
-
-    return Headers
-
-
-class _Headers(tarfile.TarInfo):
-    ended = False
-    """Whether the last header was the block of zeros that closes an archive; at a damaged one,
-    `tarfile` stops without a word."""

@@ -120,6 +120,30 @@ class GldV2:
             root / _RECOGNITION, self.recognition_solution, self.recognition_usage
         )
 
+    def check_solutions(self) -> None:
+        """Sees to it that the solutions are of these queries, and their images in this index.
+
+        Otherwise every method would score 0, which says that nothing was found.
+
+        Raises:
+            LabelError: none of the queries that have an answer is in ``test.csv``, or none of their
+                images is in ``index.csv``.
+        """
+        solved = ((_RETRIEVAL, self.retrieval_solution), (_RECOGNITION, self.recognition_solution))
+        for table, solution in solved:
+            asked = [query for query, answers in solution.items() if answers]
+            if asked and set(asked).isdisjoint(self.test):
+                raise self._strangers(table, "queries with an answer", asked[0], _TEST)
+        found = [image for query in self.test for image in self.retrieval_solution.get(query, ())]
+        if found and set(found).isdisjoint(self.index):
+            raise self._strangers(_RETRIEVAL, "images", found[0], _INDEX)
+
+    def _strangers(self, table: str, what: str, first: str, other: str) -> LabelError:
+        return LabelError(
+            f"{self.root / table}: none of its {what} ({first}, ...) is in {other}; give files of "
+            "one data set"
+        )
+
     def photo(self, split: Split, image: str) -> Path:
         """Finds the photo of an id: ``split/a/b/c/ID.jpg`` (.jpeg, .png), or flat ``split/ID.jpg``.
 

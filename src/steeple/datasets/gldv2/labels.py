@@ -6,7 +6,7 @@
     index.csv, test.csv                  id
     index_image_to_landmark.csv          id,landmark_id
 
-Landmarks are strings, as in the files.
+Landmarks are strings, as in the files, each of one word: solutions separate them by spaces.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from steeple.datasets.gldv2.tables import FILL_IN, line_error, read_rows, unique
-from steeple.datasets.gldv2.writing import checked_id, checked_text, write_rows
+from steeple.datasets.gldv2.tables import FILL_IN, checked_at, line_error, read_rows, unique
+from steeple.datasets.gldv2.writing import checked, checked_text, write_rows
+from steeple.datasets.names import Rule, id_fault, word_fault
 
 __all__ = [
     "read_categories",
@@ -38,7 +39,7 @@ def read_train(path: Path | str) -> dict[str, str]:
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read_pairs(Path(path), "id", "landmark_id")
+    return _read_landmarks(Path(path))
 
 
 def read_train_urls(path: Path | str) -> Iterator[tuple[str, str]]:
@@ -49,8 +50,9 @@ def read_train_urls(path: Path | str) -> Iterator[tuple[str, str]]:
     Raises:
         LabelError: the file is missing, malformed, or has no column url.
     """
-    for _, (image, url) in read_rows(Path(path), "id", "url"):
-        yield image, url
+    path = Path(path)
+    for line, (image, url) in read_rows(path, "id", "url"):
+        yield checked_at(path, line, image, id_fault), url
 
 
 def write_train(
@@ -68,13 +70,13 @@ def write_train(
         StorageError: the file cannot be written.
     """
     if urls is None:
-        _write_pairs(path, ("id", "landmark_id"), landmarks)
+        _write_landmarks(path, landmarks)
         return
     rows = (
         (
-            checked_id(image),
+            checked(image, id_fault),
             checked_text(urls[image]) if urls.get(image) else "",
-            checked_text(landmark),
+            checked(landmark, word_fault),
         )
         for image, landmark in landmarks.items()
     )
@@ -91,8 +93,9 @@ def read_train_clean(path: Path | str) -> dict[str, str]:
 
     def items() -> Iterator[tuple[int, str, str]]:
         for line, (landmark, images) in read_rows(path, "landmark_id", "images"):
-            if not landmark:
-                raise line_error(path, line, "landmark_id is empty", FILL_IN)
+            checked_at(path, line, landmark, word_fault, what="landmark_id")
+            if not images:
+                raise line_error(path, line, f"landmark {landmark} has no images", FILL_IN)
             for image in images.split():
                 yield line, image, landmark
 
@@ -112,8 +115,8 @@ def write_train_clean(path: Path | str, landmarks: Mapping[str, str]) -> None:
     """
     images: dict[str, list[str]] = {}
     for image, landmark in landmarks.items():
-        images.setdefault(landmark, []).append(checked_id(image))
-    rows = ((checked_text(landmark), " ".join(ids)) for landmark, ids in images.items())
+        images.setdefault(landmark, []).append(checked(image, id_fault))
+    rows = ((checked(landmark, word_fault), " ".join(ids)) for landmark, ids in images.items())
     write_rows(path, ("landmark_id", "images"), rows)
 
 
@@ -123,7 +126,8 @@ def read_categories(path: Path | str) -> dict[str, str]:
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read_pairs(Path(path), "landmark_id", "category")
+    rows = _rows_of_two(Path(path), "landmark_id", "category", _anything)
+    return unique(Path(path), rows, word_fault)
 
 
 def write_categories(path: Path | str, names: Mapping[str, str]) -> None:
@@ -133,7 +137,8 @@ def write_categories(path: Path | str, names: Mapping[str, str]) -> None:
         LabelError: a landmark or a category is something that the file cannot say.
         StorageError: the file cannot be written.
     """
-    _write_pairs(path, ("landmark_id", "category"), names)
+    rows = ((checked(name, word_fault), checked_text(text)) for name, text in names.items())
+    write_rows(path, ("landmark_id", "category"), rows)
 
 
 def read_index_landmarks(path: Path | str) -> dict[str, str]:
@@ -142,7 +147,7 @@ def read_index_landmarks(path: Path | str) -> dict[str, str]:
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read_pairs(Path(path), "id", "landmark_id")
+    return _read_landmarks(Path(path))
 
 
 def write_index_landmarks(path: Path | str, landmarks: Mapping[str, str]) -> None:
@@ -152,7 +157,7 @@ def write_index_landmarks(path: Path | str, landmarks: Mapping[str, str]) -> Non
         LabelError: an id or a landmark is something that the file cannot say.
         StorageError: the file cannot be written.
     """
-    _write_pairs(path, ("id", "landmark_id"), landmarks)
+    _write_landmarks(path, landmarks)
 
 
 def read_ids(path: Path | str) -> list[str]:
@@ -172,22 +177,29 @@ def write_ids(path: Path | str, images: Iterable[str]) -> None:
         LabelError: an id is something that the file cannot say.
         StorageError: the file cannot be written.
     """
-    write_rows(path, ("id",), ((checked_id(image),) for image in images))
+    write_rows(path, ("id",), ((checked(image, id_fault),) for image in images))
 
 
-def _read_pairs(path: Path, key: str, value: str) -> dict[str, str]:
+def _read_landmarks(path: Path) -> dict[str, str]:
+    return unique(path, _rows_of_two(path, "id", "landmark_id", word_fault))
+
+
+def _rows_of_two(path: Path, key: str, value: str, rule: Rule) -> Iterator[tuple[int, str, str]]:
     """Reads two columns; equal values are one string in memory, of which there are few."""
     shared: dict[str, str] = {}
-
-    def items() -> Iterator[tuple[int, str, str]]:
-        for line, (name, text) in read_rows(path, key, value):
-            if not text:
-                raise line_error(path, line, f"{value} is empty", FILL_IN)
-            yield line, name, shared.setdefault(text, text)
-
-    return unique(path, items())
+    for line, (name, text) in read_rows(path, key, value):
+        if text not in shared:
+            shared[text] = checked_at(path, line, text, rule, what=value)
+        yield line, name, shared[text]
 
 
-def _write_pairs(path: Path | str, header: tuple[str, str], pairs: Mapping[str, str]) -> None:
-    rows = ((checked_id(name), checked_text(text)) for name, text in pairs.items())
-    write_rows(path, header, rows)
+def _anything(_: str) -> None:
+    """The rule for texts that people read."""
+
+
+def _write_landmarks(path: Path | str, landmarks: Mapping[str, str]) -> None:
+    rows = (
+        (checked(image, id_fault), checked(landmark, word_fault))
+        for image, landmark in landmarks.items()
+    )
+    write_rows(path, ("id", "landmark_id"), rows)

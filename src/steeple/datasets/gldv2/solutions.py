@@ -3,7 +3,9 @@
     retrieval_solution_v2.1.csv          id,images,Usage          Public, Private or Ignored
     recognition_solution_v2.1.csv        id,landmarks,Usage
 
-Lists are separated by spaces; None, or nothing, is an empty one.
+Lists are separated by spaces; None, or nothing, is an empty one. Ignored queries have none:
+landmarks that the file has for them are left out, as the published code does; images are refused,
+since no published file has any.
 """
 
 from __future__ import annotations
@@ -12,8 +14,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias, cast
 
-from steeple.datasets.gldv2.tables import line_error, read_rows, unique
-from steeple.datasets.gldv2.writing import checked_id, write_rows
+from steeple.datasets.gldv2.tables import checked_at, line_error, read_rows, unique
+from steeple.datasets.gldv2.writing import checked, write_rows
+from steeple.datasets.names import Rule, id_fault, listed_fault
 from steeple.errors import LabelError
 
 __all__ = [
@@ -28,31 +31,33 @@ Usage: TypeAlias = Literal["Public", "Private", "Ignored"]
 """The part of a challenge to which a query belongs."""
 
 _USAGES = ("Public", "Private", "Ignored")
+_NOTHING = ("", "None")
+_LISTED = "list them as other tables have them, separated by spaces, or write None alone"
 
 
 def read_retrieval_solution(path: Path | str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
     """Reads ``retrieval_solution_v2.1.csv``.
 
     Returns:
-        Query id -> ids of the relevant index images, none where the file says None or Ignored;
-        query id -> usage.
+        Query id -> ids of the relevant index images, none where the file says None; query id ->
+        usage.
 
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read(Path(path), "images")
+    return _read(Path(path), "images", id_fault)
 
 
 def read_recognition_solution(path: Path | str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
     """Reads ``recognition_solution_v2.1.csv``.
 
     Returns:
-        Query id -> landmarks, none where it shows none; query id -> usage.
+        Query id -> landmarks, none where it shows none or is ignored; query id -> usage.
 
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read(Path(path), "landmarks")
+    return _read(Path(path), "landmarks", listed_fault)
 
 
 def write_retrieval_solution(
@@ -69,7 +74,7 @@ def write_retrieval_solution(
         LabelError: a query has no usage, or an id is something that the file cannot say.
         StorageError: the file cannot be written.
     """
-    _write(path, "images", solution, usage, nothing="None")
+    _write(path, "images", solution, usage, id_fault, nothing="None")
 
 
 def write_recognition_solution(
@@ -86,23 +91,39 @@ def write_recognition_solution(
         LabelError: a query has no usage, or an id is something that the file cannot say.
         StorageError: the file cannot be written.
     """
-    _write(path, "landmarks", solution, usage, nothing="")
+    _write(path, "landmarks", solution, usage, listed_fault, nothing="")
 
 
-def _read(path: Path, column: str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+def _read(path: Path, column: str, rule: Rule) -> tuple[dict[str, list[str]], dict[str, Usage]]:
     usage: dict[str, Usage] = {}
 
     def items() -> Iterator[tuple[int, str, list[str]]]:
-        for line, (query, answers, part) in read_rows(path, "id", column, "Usage"):
-            if part not in _USAGES:
-                raise line_error(
-                    path, line, f"the usage {part!r} is unknown", f"use one of {', '.join(_USAGES)}"
-                )
-            usage[query] = cast("Usage", part)
-            nothing = answers == "None" or part == "Ignored"
-            yield line, query, [] if nothing else answers.split()
+        for line, (query, text, part) in read_rows(path, "id", column, "Usage"):
+            usage[query] = _usage(path, line, part)
+            answers = _answers(path, line, text, rule)
+            if part == "Ignored" and answers:
+                if column == "images":
+                    raise line_error(
+                        path, line, "an ignored query has images", "write None, or another usage"
+                    )
+                answers = []
+            yield line, query, answers
 
     return unique(path, items()), usage
+
+
+def _usage(path: Path, line: int, part: str) -> Usage:
+    if part not in _USAGES:
+        way_out = f"use one of {', '.join(_USAGES)}"
+        raise line_error(path, line, f"the usage {part[:80]!r} is unknown", way_out)
+    return cast("Usage", part)
+
+
+def _answers(path: Path, line: int, text: str, rule: Rule) -> list[str]:
+    answers = [] if text in _NOTHING else text.split()
+    for answer in answers:
+        checked_at(path, line, answer, rule, what="answer", way_out=_LISTED)
+    return answers
 
 
 def _write(
@@ -110,6 +131,7 @@ def _write(
     column: str,
     solution: Mapping[str, Sequence[str]],
     usage: Mapping[str, Usage],
+    rule: Rule,
     *,
     nothing: str,
 ) -> None:
@@ -122,6 +144,7 @@ def _write(
                 raise LabelError(
                     f"query {query} is ignored and has an answer; give it another usage"
                 )
-            yield checked_id(query), " ".join(map(checked_id, answers)) or nothing, part
+            some = " ".join(checked(answer, rule) for answer in answers)
+            yield checked(query, id_fault), some or nothing, part
 
     write_rows(path, ("id", column, "Usage"), rows())

@@ -3,17 +3,20 @@
     retrieval        id,images        at most 100 ids, best first, separated by spaces
     recognition      id,landmarks     "landmark score", or nothing
 
-Ids may be paths here, since own photos have such; they never hold a space.
+Ids may be paths here, since own photos have such; they never hold a space. An image may come twice
+in a list: the metric counts it once.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from steeple.datasets.gldv2.tables import line_error, read_rows, unique
-from steeple.datasets.gldv2.writing import checked_word, write_rows
+from steeple.datasets.gldv2.tables import checked_at, line_error, read_rows, unique
+from steeple.datasets.gldv2.writing import checked, write_rows
+from steeple.datasets.names import word_fault
 from steeple.errors import LabelError
 
 __all__ = [
@@ -27,6 +30,9 @@ __all__ = [
 MAX_RETRIEVED = 100
 """Images per query that a retrieval submission may hold."""
 
+# As files have numbers: float() would read 1_0 and the digits of other scripts as well.
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
 
 def write_retrieval_submission(path: Path | str, rankings: Mapping[str, Sequence[str]]) -> None:
     """Writes ``id,images``: per query the best image ids, separated by spaces.
@@ -36,25 +42,27 @@ def write_retrieval_submission(path: Path | str, rankings: Mapping[str, Sequence
         rankings: query id -> image ids, best first; the first 100 are written.
 
     Raises:
-        LabelError: an id is empty, or holds a space.
+        LabelError: an id is none: empty, of more than one word, with characters nobody can see.
         StorageError: the file cannot be written.
     """
     rows = (
-        (checked_word(query), " ".join(map(checked_word, images[:MAX_RETRIEVED])))
+        (checked(query, word_fault), _listed(images[:MAX_RETRIEVED]))
         for query, images in rankings.items()
     )
     write_rows(path, ("id", "images"), rows)
 
 
 def read_retrieval_submission(path: Path | str) -> dict[str, list[str]]:
-    """Reads ``id,images`` back: query id -> image ids, best first.
+    """Reads ``id,images`` back: query id -> image ids, best first, repeats as they are.
 
     Raises:
-        LabelError: the file is missing or malformed.
+        LabelError: the file is missing or malformed, or a query has more than 100 images.
     """
     path = Path(path)
     rows = read_rows(path, "id", "images")
-    return unique(path, ((line, query, images.split()) for line, (query, images) in rows))
+    return unique(
+        path, ((line, query, _images(path, line, text)) for line, (query, text) in rows), word_fault
+    )
 
 
 def write_recognition_submission(
@@ -67,10 +75,12 @@ def write_recognition_submission(
         predictions: query id -> (landmark, score), or None.
 
     Raises:
-        LabelError: an id is empty or holds a space, or a score is not a finite number.
+        LabelError: an id or a landmark is none, or a score is not a finite number.
         StorageError: the file cannot be written.
     """
-    rows = ((checked_word(query), _told(query, found)) for query, found in predictions.items())
+    rows = (
+        (checked(query, word_fault), _told(query, found)) for query, found in predictions.items()
+    )
     write_rows(path, ("id", "landmarks"), rows)
 
 
@@ -83,8 +93,28 @@ def read_recognition_submission(path: Path | str) -> dict[str, tuple[str, float]
     path = Path(path)
     rows = read_rows(path, "id", "landmarks")
     return unique(
-        path, ((line, query, _prediction(path, line, text)) for line, (query, text) in rows)
+        path,
+        ((line, query, _prediction(path, line, text)) for line, (query, text) in rows),
+        word_fault,
     )
+
+
+def _listed(images: Sequence[str]) -> str:
+    return " ".join(checked(image, word_fault) for image in images)
+
+
+def _images(path: Path, line: int, text: str) -> list[str]:
+    images = text.split()
+    if len(images) > MAX_RETRIEVED:
+        raise line_error(
+            path,
+            line,
+            f"{len(images):,} images where a query may have {MAX_RETRIEVED}",
+            f"keep the first {MAX_RETRIEVED}",
+        )
+    for image in filter(word_fault, images):  # there are ten million, and hardly one is wrong
+        checked_at(path, line, image, word_fault, what="image")
+    return images
 
 
 def _told(query: str, found: tuple[str | int, float] | None) -> str:
@@ -93,19 +123,15 @@ def _told(query: str, found: tuple[str | int, float] | None) -> str:
     landmark, score = found
     if not math.isfinite(score):
         raise LabelError(f"the score of query {query} is {score}; give a finite number, or None")
-    return f"{checked_word(str(landmark))} {float(score)!r}"
+    return f"{checked(str(landmark), word_fault)} {float(score)!r}"
 
 
 def _prediction(path: Path, line: int, text: str) -> tuple[str, float] | None:
     words = text.split()
     if not words:
         return None
-    try:
-        landmark, score = words[0], float(words[1])
-    except (IndexError, ValueError):
-        landmark, score = "", math.nan
-    if len(words) != 2 or not math.isfinite(score):
+    if len(words) != 2 or not _NUMBER.fullmatch(words[1]) or not math.isfinite(float(words[1])):
         raise line_error(
-            path, line, f"{text!r} is not a landmark and its score", 'write "1234 0.5"'
+            path, line, f"{text[:80]!r} is not a landmark and its score", 'write "1234 0.5"'
         )
-    return landmark, score
+    return checked_at(path, line, words[0], word_fault, what="landmark"), float(words[1])

@@ -7,14 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from steeple.datasets.names import Rule, id_fault
 from steeple.errors import LabelError
 
-__all__ = ["FILL_IN", "line_error", "read_rows", "unique"]
+__all__ = ["FILL_IN", "checked_at", "line_error", "read_rows", "unique"]
 
 FILL_IN = "fill it in, or remove the line"
 """The way out where something is empty."""
 
 _Value = TypeVar("_Value")
+
+_SHOWN = 200  # characters of a first line that is not what it should be
 
 
 def line_error(path: Path, line: int, reason: str, way_out: str) -> LabelError:
@@ -59,16 +62,17 @@ def read_rows(path: Path, *columns: str) -> Iterator[tuple[int, list[str]]]:
         raise line_error(path, 1, "the file is empty", f"begin it with {','.join(columns)}")
 
 
-def unique(path: Path, items: Iterable[tuple[int, str, _Value]]) -> dict[str, _Value]:
-    """Collects (line, id, value) by id; an id must be there, in one word, and once.
+def unique(
+    path: Path, items: Iterable[tuple[int, str, _Value]], rule: Rule = id_fault
+) -> dict[str, _Value]:
+    """Collects (line, id, value) by id; an id must be there, keep to the rule, and come once.
 
     Raises:
-        LabelError: one is not.
+        LabelError: one does not.
     """
     found: dict[str, _Value] = {}
     for line, name, value in items:
-        if not name.isalnum():  # as the four million of the data set are
-            _check_id(path, line, name)
+        checked_at(path, line, name, rule)
         if name in found:
             raise line_error(
                 path, line, f"the id {name} is there already", "keep one of the two lines"
@@ -77,11 +81,27 @@ def unique(path: Path, items: Iterable[tuple[int, str, _Value]]) -> dict[str, _V
     return found
 
 
-def _check_id(path: Path, line: int, name: str) -> None:
+def checked_at(
+    path: Path, line: int, name: str, rule: Rule, *, what: str = "id", way_out: str = "rename it"
+) -> str:
+    """A name on a line that keeps to the rule.
+
+    Args:
+        path: the file.
+        line: counted from 1.
+        name: what stands there.
+        rule: says what is wrong with it.
+        what: of what it is the name, for the error.
+        way_out: what to do about it.
+
+    Raises:
+        LabelError: it is empty, or does not.
+    """
     if not name:
-        raise line_error(path, line, "the id is empty", FILL_IN)
-    if name.split() != [name] or "/" in name:
-        raise line_error(path, line, f"the id {name!r} holds a space or a slash", "rename it")
+        raise line_error(path, line, f"the {what} is empty", FILL_IN)
+    if fault := rule(name):
+        raise line_error(path, line, f"the {what} {name[:80]!r} {fault}", way_out)
+    return name
 
 
 def _positions(path: Path, line: int, header: list[str], columns: Sequence[str]) -> list[int]:
@@ -90,10 +110,22 @@ def _positions(path: Path, line: int, header: list[str], columns: Sequence[str])
             raise line_error(
                 path,
                 line,
-                f"no column {column} among {', '.join(header)}",
+                f"no column {column} among {_shown(header)}",
                 f"name the columns {', '.join(columns)} in the first line",
             )
+        if header.count(column) > 1:
+            raise line_error(
+                path,
+                line,
+                f"{header.count(column)} columns are called {column}",
+                "keep that name for one of them",
+            )
     return [header.index(column) for column in columns]
+
+
+def _shown(header: list[str]) -> str:
+    text = ", ".join(header)[:_SHOWN]
+    return text if text.isprintable() else repr(text)
 
 
 def _fields(path: Path, line: int, raw: bytes) -> list[str]:

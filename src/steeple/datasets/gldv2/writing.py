@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import os
-import secrets
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from steeple.errors import LabelError, StorageError
+from steeple.datasets.names import Rule
+from steeple.datasets.whole import written_whole
+from steeple.errors import LabelError
 
-__all__ = ["checked_id", "checked_text", "checked_word", "write_rows"]
+__all__ = ["checked", "checked_text", "write_rows"]
 
 
 def write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -23,49 +22,24 @@ def write_rows(path: Path | str, header: Sequence[str], rows: Iterable[Sequence[
         rows: their values; consumed as they are written.
 
     Raises:
+        LabelError: if a value is not Unicode text.
         StorageError: if it cannot be written.
     """
-    path = Path(path)
-    partial = path.parent / f".steeple-{secrets.token_hex(8)}.part"
-    try:
-        try:
-            with partial.open("x", encoding="utf-8", newline="") as file:
-                writer = csv.writer(file, lineterminator="\n")
-                writer.writerow(header)
-                writer.writerows(rows)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}; "
-            "make room or choose another place"
-        ) from error
+    with written_whole(Path(path)) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
 
 
-def checked_word(word: str) -> str:
-    """An id or a landmark that can stand between spaces.
+def checked(name: str, rule: Rule) -> str:
+    """An id or a landmark that the file can say, and that its reader takes.
 
     Raises:
-        LabelError: if it cannot.
+        LabelError: if it is none.
     """
-    if not word or word.split() != [word]:
-        raise LabelError(f"the id {word!r} is empty or holds a space; such files cannot say it")
-    return word
-
-
-def checked_id(name: str) -> str:
-    """An id that tables may have: a word, not a path, and not what says "no image" there.
-
-    Raises:
-        LabelError: if it cannot be one.
-    """
-    if "/" in name or name == "None":
-        raise LabelError(f"the id {name!r} is a path or means nothing there; rename the image")
-    return checked_word(name)
+    if fault := rule(name):
+        raise LabelError(f"the id {name[:80]!r} {fault}; such files cannot say it: rename it")
+    return name
 
 
 def checked_text(text: str) -> str:
