@@ -250,6 +250,135 @@ class TestTogether:
         assert listed(tmp_path) == [".git", *WHOLE, "notes.txt"]
 
 
+class TestWhoeverTidies:
+    """Removes a folder when it is empty, which it is just before something is computed in it."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path / "cache" / "graph-a"
+
+    def test_removes_the_folder_before_the_lock_is_made(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tidied, opening = [], os.open
+
+        def tidy(path: Any, *rest: Any, **options: Any) -> int:
+            if str(path).endswith(".lock") and len(tidied) < 3:
+                tidied.append(path)
+                folder.rmdir()
+            return opening(path, *rest, **options)
+
+        monkeypatch.setattr(os, "open", tidy)
+        assert FolderShelf(folder).once("n-1", LAYOUT, fill)["ids"][2, 1] == 5
+        assert len(tidied) == 3
+        assert listed(folder) == WHOLE
+
+    def test_removes_folder_and_lock_before_it_is_held(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tidied, flock = [], shelves.fcntl.flock
+
+        def tidy(descriptor: int, how: int) -> None:
+            if not tidied:
+                tidied.append(descriptor)
+                (folder / ".n-1.lock").unlink()
+                folder.rmdir()
+            flock(descriptor, how)
+
+        monkeypatch.setattr(shelves.fcntl, "flock", tidy)
+        assert FolderShelf(folder).once("n-1", LAYOUT, fill)["ids"][2, 1] == 5
+        assert listed(folder) == WHOLE
+
+    def test_removes_the_folder_while_it_is_made(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Then mkdir finds it there, looks again, and finds it gone."""
+        told, make = [], Path.mkdir
+
+        def tidied(path: Path, *rest: Any, **options: Any) -> None:
+            if path == folder and not told:
+                told.append(path)
+                raise FileExistsError(errno.EEXIST, "File exists")
+            make(path, *rest, **options)
+
+        monkeypatch.setattr(Path, "mkdir", tidied)
+        assert FolderShelf(folder).once("n-1", LAYOUT, fill)["ids"][2, 1] == 5
+
+    def test_leaves_nothing_to_discard(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        shelf = FolderShelf(folder)
+        shelf.once("n-1", LAYOUT, fill)
+
+        def gone(path: Path) -> None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        opening = os.open
+        monkeypatch.setattr(os, "open", lambda path, *rest: gone(path))
+        shelf.discard(lambda _: True)  # between the list and the lock
+        monkeypatch.setattr(os, "open", opening)
+        assert listed(folder) == WHOLE
+        monkeypatch.setattr(Path, "is_dir", lambda _: True)
+        monkeypatch.setattr(Path, "iterdir", gone)  # before the list
+        shelf.discard(lambda _: True)
+        assert shelf.names() == set()
+
+    def test_is_not_waited_for_forever(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def never(*_: object, **__: object) -> None:
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory")
+
+        monkeypatch.setattr(Path, "mkdir", never)
+        with pytest.raises(StorageError, match="cannot keep what was computed in"):
+            FolderShelf(folder).once("n-1", LAYOUT, fill)
+
+    def test_in_another_thread(self, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+        going, errors = [True], []
+
+        def tidy() -> None:
+            while going:
+                try:
+                    FolderShelf(folder).discard(lambda _: True)
+                    folder.rmdir()
+                except StorageError as error:
+                    errors.append(error)
+                except OSError:  # it is not empty, or not there
+                    pass
+
+        thread = Thread(target=tidy)
+        thread.start()
+        try:
+            for _ in range(200):
+                assert FolderShelf(folder).once("n-1", LAYOUT, fill)["ids"][2, 1] == 5
+        finally:
+            going.clear()
+            thread.join()
+        assert errors == []
+
+
+def test_a_folder_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    FolderShelf(tmp_path).once("n-1", LAYOUT, fill)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    for ask in (FolderShelf(tmp_path).names, lambda: FolderShelf(tmp_path).discard(bool)):
+        with pytest.raises(StorageError, match=f"{tmp_path}: Permission denied"):
+            ask()
+
+
+def test_names_what_it_keeps(tmp_path: Path) -> None:
+    shelf = FolderShelf(tmp_path / "shelf")
+    assert shelf.names() == set()
+    named: list[set[str]] = []
+
+    def look(arrays: Arrays) -> None:
+        named.append(shelf.names())
+        fill(arrays)
+
+    for name in ("n-1", "label-1"):
+        shelf.once(name, LAYOUT, look)
+    assert named == [set(), {"n-1"}]  # not what is being computed
+    assert FolderShelf(tmp_path / "shelf").names() == {"n-1", "label-1"}
+
+
 def test_discards_what_is_not_wanted(tmp_path: Path) -> None:
     shelf = FolderShelf(tmp_path)
     shelf.discard(lambda _: True)  # nothing there yet

@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 
 from steeple.errors import InputError, SteepleError, StorageError
-from steeple.retrieval.offline.shelf import Arrays, Layout
+from steeple.retrieval.offline.shelf import Arrays, Layout, fits
 
 __all__ = ["FolderShelf"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 _HIDDEN = re.compile(rf"\.({_NAME.pattern})\.(?:new|lock)")
 _ZEROS = 1 << 20  # bytes written at a time where the system cannot reserve them
+_TRIES = 1000  # to make a folder and a lock in it, while others remove it because it is empty
 _log = logging.getLogger(__name__)
 
 
@@ -63,10 +64,18 @@ class FolderShelf:
         if not _NAME.fullmatch(name):
             raise InputError(f"{name!r} is no name for a shelf; use letters, digits, dots, hyphens")
         found = self._mapped.get(name)
-        if found is None or not _fits(found, layout):
+        if found is None or not fits(found, layout):
             found = _mapped(self.folder / name, layout) or self._make(name, layout, fill)
             self._mapped[name] = found
         return found
+
+    def names(self) -> set[str]:
+        """What is kept now, whole or damaged.
+
+        Raises:
+            StorageError: if the folder cannot be read.
+        """
+        return {path.name for path in _listed(self.folder) if _NAME.fullmatch(path.name)}
 
     def discard(self, unwanted: Callable[[str], bool]) -> None:
         """Removes what is kept under some names, and what dead processes left behind.
@@ -77,11 +86,9 @@ class FolderShelf:
             unwanted: whether a name is to go.
 
         Raises:
-            StorageError: if something cannot be removed.
+            StorageError: if the folder cannot be read, or something in it not be removed.
         """
-        if not self.folder.is_dir():
-            return
-        for path in sorted(self.folder.iterdir()):
+        for path in _listed(self.folder):
             hidden = _HIDDEN.fullmatch(path.name)
             if hidden is None and not (_NAME.fullmatch(path.name) and unwanted(path.name)):
                 continue
@@ -96,8 +103,6 @@ class FolderShelf:
     def _make(self, name: str, layout: Layout, fill: Callable[[Arrays], None]) -> Arrays:
         place = self.folder / name
         beside = self.folder / f".{name}.new"
-        with _storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
         self.discard(lambda _: False)
         with _held(self._lock(name), wait=True):
             found = _mapped(place, layout)
@@ -124,12 +129,6 @@ class FolderShelf:
         return found
 
 
-def _fits(arrays: Arrays, layout: Layout) -> bool:
-    return {key: (array.shape, array.dtype) for key, array in arrays.items()} == {
-        key: (tuple(shape), np.dtype(dtype)) for key, (shape, dtype) in layout.items()
-    }
-
-
 def _mapped(place: Path, layout: Layout) -> Arrays | None:
     """The arrays in a folder; None if they are not exactly those of the layout."""
     try:
@@ -148,6 +147,15 @@ def _mapped(place: Path, layout: Layout) -> Arrays | None:
     except (OSError, ValueError):  # gone, cut off while it was opened, not for us
         return None
     return arrays
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What is in a folder, in order; nothing where there is none, or no longer one."""
+    with _storage_errors(folder):
+        try:
+            return sorted(folder.iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
 
 
 def _lay_out(folder: Path, layout: Layout) -> Arrays:
@@ -219,7 +227,10 @@ def _sync(folder: Path) -> None:
 
 @contextmanager
 def _held(path: Path, *, wait: bool) -> Iterator[bool]:
-    """Holds a lock; yields whether it does, which is always so for those who wait."""
+    """Holds a lock; yields whether it does, which is always so for those who wait.
+
+    As long as it is held, its file keeps the folder from being empty, and so from being removed.
+    """
     with _storage_errors(path.parent):
         descriptor = _take(path, wait)
     try:
@@ -232,7 +243,9 @@ def _held(path: Path, *, wait: bool) -> Iterator[bool]:
 
 def _take(path: Path, wait: bool) -> int | None:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = _open(path, make=wait)
+        if descriptor is None:
+            return None
         try:
             taken = _flock(descriptor, wait=False)
             if wait and not taken:
@@ -247,6 +260,24 @@ def _take(path: Path, wait: bool) -> int | None:
         os.close(descriptor)
         if not taken:
             return None
+
+
+def _open(path: Path, *, make: bool) -> int | None:
+    """Opens a lock; None if its folder is not there and not to be made."""
+    tries = 0
+    while True:
+        try:
+            if make:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except (FileNotFoundError, FileExistsError):
+            # Whoever tidies removes empty folders, also between the steps above; mkdir says that
+            # the folder exists if it is gone when mkdir looks again.
+            if not make:
+                return None
+            tries += 1
+            if tries == _TRIES:
+                raise
 
 
 def _flock(descriptor: int, *, wait: bool) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -110,3 +112,32 @@ def test_computed_once_and_kept_by_its_numbers() -> None:
     diffuse(graph, "other", edges, weigh=weigh)
     assert len(weighed) == 3
     assert [what for what, *_ in heard].count("neighbourhoods") == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"kd": 5}, {"truncate": 9}, {"alpha": 0.9}, {"gamma": 1.0}, {"gamma": 3.0000002}]
+)
+def test_every_number_of_the_edges_is_part_of_the_name(change: dict[str, Any]) -> None:
+    """What others have kept is neither served nor thrown away."""
+    random = np.random.default_rng(2)
+    index = random.standard_normal((40, 6)).astype(np.float32)
+    index /= np.linalg.norm(index, axis=1, keepdims=True)
+    weighed: list[Any] = []
+
+    def graph() -> IndexGraph:
+        return IndexGraph(index, lambda queries, k: search_neighbors(queries, index, k))
+
+    def weigh(affinity: Any) -> Any:
+        weighed.append(affinity)
+        return affinity
+
+    edges, shared = Edges(kd=12, truncate=20, alpha=0.99, gamma=3.0), graph()
+    changed = replace(edges, **change)
+    for asked in (edges, changed, edges, changed):
+        found = diffuse(shared, "some", asked, weigh=weigh)
+        alone = diffuse(graph(), "some", asked)
+        np.testing.assert_array_equal(found.ids, alone.ids)
+        np.testing.assert_array_equal(found.scores, alone.scores)
+    assert len(weighed) == 2
+    first, other = (diffuse(graph(), "some", asked).scores for asked in (edges, changed))
+    assert first.shape != other.shape or (first != other).any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,18 +14,26 @@ from hypothesis import strategies as st
 from steeple.errors import InputError
 from steeple.retrieval import Ranking, search_neighbors
 from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.shelf import MemoryShelf
+from steeple.shelves import FolderShelf
 
 Floats = npt.NDArray[np.float32]
 
 
 class Search:
-    """Exact search that counts how often it is asked."""
+    """Exact search that remembers what it was asked for."""
+
+    widths: list[int]
 
     def __init__(self, index: Floats) -> None:
-        self.index, self.asked = index, 0
+        self.index, self.widths = index, []
+
+    @property
+    def asked(self) -> int:
+        return len(self.widths)
 
     def __call__(self, queries: Floats, k: int) -> Ranking:
-        self.asked += 1
+        self.widths.append(k)
         return search_neighbors(queries, self.index, k)
 
 
@@ -127,6 +136,57 @@ def test_narrow_ones_are_cut_from_one_search() -> None:
     assert search.asked == 1
     np.testing.assert_array_equal(graph.neighbours(120).ids[:, :100], wide.ids)
     assert search.asked == 2
+
+
+class TestNeighbourhoodsAreCutFromKeptOnes:
+    @pytest.fixture
+    def index(self) -> Floats:
+        return unit(6, 160)
+
+    def equal(self, graph: IndexGraph, size: int, scored: int) -> None:
+        """To those computed for this alone."""
+        found = graph.neighbourhoods(size, scored)
+        wanted = IndexGraph(graph.index, Search(np.asarray(graph.index))).neighbourhoods(
+            size, scored
+        )
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert found[0].shape == (160, size)
+        assert found[1].shape == (160, min(scored, size - 1))
+
+    @pytest.mark.parametrize("shelf", [MemoryShelf, FolderShelf])
+    def test_whatever_is_asked_later(self, index: Floats, tmp_path: Path, shelf: Any) -> None:
+        place = () if shelf is MemoryShelf else (tmp_path,)
+        kept, search = shelf(*place), Search(index)
+        for size, scored in ((150, 49), (150, 29), (150, 100), (120, 49), (30, 29), (1, 0)):
+            # Another run: what it finds is on the shelf.
+            self.equal(IndexGraph(index, search, shelf=kept), size, scored)
+            assert search.widths == [150]
+        assert kept.names() == {"neighbourhoods-150-100"}
+
+    def test_nothing_wider_than_asked_is_computed(self, index: Floats) -> None:
+        search = Search(index)
+        graph = IndexGraph(index, search)
+        for size, scored in ((20, 9), (120, 49), (150, 49), (20, 19), (120, 29), (110, 9)):
+            self.equal(graph, size, scored)
+        # 20 with the first 19, 120 and 150 with the first 100 scores: whatever follows is in them.
+        assert search.widths == [20, 120, 150]
+
+    def test_not_from_those_with_too_few_scores(self, index: Floats) -> None:
+        search = Search(index)
+        graph = IndexGraph(index, search)
+        for size, scored in ((150, 49), (140, 120), (140, 110), (150, 130), (140, 49)):
+            self.equal(graph, size, scored)
+        assert search.widths == [150, 140, 150]
+
+    def test_both_numbers_are_part_of_the_name(self, index: Floats) -> None:
+        """Whatever was kept under them is found again, not computed in its place."""
+        search = Search(index)
+        graph = IndexGraph(index, search)
+        asked = ((120, 119), (130, 110), (140, 105))
+        for size, scored in (*asked, *asked):
+            self.equal(graph, size, scored)
+        assert search.widths == [120, 130, 140]
 
 
 def test_no_images() -> None:

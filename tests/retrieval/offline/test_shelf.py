@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from steeple.retrieval.offline.shelf import Arrays, MemoryShelf, spell
+from steeple.retrieval.offline.shelf import Arrays, Layout, MemoryShelf, spell
 
 LAYOUT = {"squares": ((3,), "int32"), "halves": ((2, 2), "float32")}
 
@@ -25,10 +25,30 @@ def test_computed_once_in_zeros_of_the_layout() -> None:
 
 
 def test_names_do_not_mix() -> None:
-    shelf = MemoryShelf()
+    shelf, layout = MemoryShelf(), {"n": ((1,), "int64")}
+    assert shelf.names() == set()
     for number in (1, 2):
-        shelf.once(f"n-{number}", {"n": ((1,), "int64")}, lambda a, n=number: a["n"].fill(n))
-    assert [int(shelf.once(f"n-{n}", {}, lambda a: None)["n"][0]) for n in (1, 2)] == [1, 2]
+        shelf.once(f"n-{number}", layout, lambda a, n=number: a["n"].fill(n))
+    assert [int(shelf.once(f"n-{n}", layout, lambda a: None)["n"][0]) for n in (1, 2)] == [1, 2]
+    assert shelf.names() == {"n-1", "n-2"}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"n": ((3,), "int32")},
+        {"n": ((2,), "int64")},
+        {"m": ((3,), "int64")},
+        {"n": ((3,), "int64"), "m": ((3,), "int64")},
+    ],
+)
+def test_what_has_another_layout_is_computed_again(layout: Layout) -> None:
+    shelf = MemoryShelf()
+    shelf.once("n", {"n": ((3,), "int64")}, lambda arrays: arrays["n"].fill(7))
+    for _ in range(2):
+        found = shelf.once("n", layout, lambda arrays: None)
+        assert {key: (a.shape, a.dtype.name) for key, a in found.items()} == layout
+        assert not any(array.any() for array in found.values())
 
 
 def test_what_fails_is_not_kept() -> None:

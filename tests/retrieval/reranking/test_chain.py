@@ -12,8 +12,9 @@ import pytest
 from steeple.cli import options
 from steeple.errors import InputError
 from steeple.geometry.batch import Verified
-from steeple.retrieval import Ranking, Votes
+from steeple.retrieval import Ranking, Votes, search_neighbors
 from steeple.retrieval.contrast import Background
+from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.pairs import PairModel
 from steeple.retrieval.reranking import (
     RERANKERS,
@@ -69,6 +70,13 @@ def test_chains_chain() -> None:
 def test_every_name_makes_one(name: str) -> None:
     (link,) = create_reranker(name).links
     assert callable(link.rerank)
+
+
+@pytest.mark.parametrize("name", [name for name in RERANKERS if name not in ("knn", "default")])
+@pytest.mark.parametrize("said", ["Source: ", r"\bCosts?\b", r"\bHelps\b"])
+def test_where_it_comes_from_what_it_costs_and_when_it_helps(name: str, said: str) -> None:
+    (link,) = create_reranker(name).links
+    assert re.search(said, type(link).__doc__ or ""), said
 
 
 def test_what_the_names_mean() -> None:
@@ -142,6 +150,63 @@ class TestDefault:
         found = Default().rerank(self.NEAR, context)
         assert found.ids.tolist() == [[0, 1]]
         assert found.scores.tolist() == Fusion().rerank(self.NEAR, context).scores.tolist()
+
+
+def everything() -> tuple[Ranking, Context]:
+    """What a search found among sixty images, and all that a re-ranker may ask for."""
+    random = np.random.default_rng(6)
+    vectors = random.standard_normal((65, 8)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index, queries = vectors[:60], vectors[60:]
+    votes = Votes(random.integers(-1, 4, 65), random.random(65))
+    inliers = random.choice([0, 0, 5, 90], 60)
+
+    def search(asked: Any, k: int) -> Ranking:
+        return search_neighbors(asked, index, k)
+
+    def verify(ids: Any) -> Verified:
+        found = np.where(ids == -1, 0, inliers[ids])
+        return Verified(found, found.astype(np.float32))
+
+    context = Context(
+        queries=queries,
+        index=index,
+        search=search,
+        graph=IndexGraph(index, search),
+        query_votes=votes[60:],
+        index_votes=votes[:60],
+        query_beliefs=votes[60:],
+        index_beliefs=votes[:60],
+        evidence=np.full(5, 0.4, dtype=np.float32),
+        verify=verify,  # type: ignore[arg-type]
+        pair_model=PairModel(),
+        background=Background(np.zeros(5, dtype=np.float32), np.full(5, 0.25, dtype=np.float32)),
+    )
+    return search(queries, 20), context
+
+
+@pytest.mark.parametrize("name", RERANKERS)
+def test_the_order_that_comes_in_counts_and_not_the_scores(name: str) -> None:
+    """Those of another re-ranker are no similarities."""
+    found, context = everything()
+    other = Ranking(found.ids, np.random.default_rng(1).normal(size=found.ids.shape))
+    link = create_reranker(name)
+    np.testing.assert_array_equal(link.rerank(found, context).ids, link.rerank(other, context).ids)
+
+
+@pytest.mark.parametrize("second", ["aqe", "spatial", "diffusion", "egt", "label-diffusion"])
+@pytest.mark.parametrize("first", ["two-stage", "egt", "diffusion", "label-diffusion", "fusion"])
+def test_behind_any_other_similarities_are_similarities(first: str, second: str) -> None:
+    ranking, context = everything()
+    between = create_reranker(first).rerank(ranking, context)
+    alike = [
+        [float(sum(context.need("index")[image] * query)) for image in row]
+        for row, query in zip(between.ids, context.need("queries"), strict=True)
+    ]
+    expected = create_reranker(second).rerank(Ranking(between.ids, alike), context)
+    chained = create_reranker(f"{first},{second}").rerank(ranking, context)
+    np.testing.assert_array_equal(chained.ids, expected.ids)
+    np.testing.assert_array_equal(chained.scores, expected.scores)
 
 
 @pytest.mark.parametrize("names", ["best", "knn,best", "", "knn,", "KNN"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = search_neighbors(queries, index, 9)
     whole = DatabaseAugmentation().rerank(plain, context(queries, index))
     monkeypatch.setattr("steeple.retrieval.reranking.dba._BLOCK", 7)
-    monkeypatch.setattr("steeple.retrieval.reranking.dba._SEARCHED", 3)
+    monkeypatch.setattr("steeple.retrieval.neighbors._PIECE", 3 * 24)
     heard: list[tuple[str, int, int]] = []
     told = lambda *news: heard.append(news)  # noqa: E731
     parts = DatabaseAugmentation().rerank(plain, context(queries, index, told=told))
@@ -91,6 +92,35 @@ def test_augmented_once_for_all_queries() -> None:
     other = DatabaseAugmentation(alpha=0.5).rerank(plain, known)
     assert (other.scores != first.scores).any()
     assert asked == [101]  # other weights, the same neighbours
+
+
+def test_memory_and_device_reach_its_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    index, queries = unit(1, 20), unit(2, 5)
+    plain = search_neighbors(queries, index, 4)
+    asked: list[tuple[Any, ...]] = []
+
+    def searched(queries: Floats, index: Floats, k: int, **options: Any) -> Ranking:
+        asked.append((index.shape, k, options))
+        return search_neighbors(queries, index, k)
+
+    monkeypatch.setattr("steeple.retrieval.reranking.dba.search_neighbors", searched)
+    known = replace(context(queries, index), memory=12345, device="auto")
+    DatabaseAugmentation().rerank(plain, known)
+    assert asked == [((20, 6), 4, {"memory": 12345, "device": "auto"})]
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="no device 'tpu'"):
+        DatabaseAugmentation().rerank(plain, replace(known, device="tpu"))
+
+
+@pytest.mark.parametrize("change", [{"alpha": 1.0}, {"n": 3}])
+def test_both_numbers_are_part_of_the_name(change: dict[str, Any]) -> None:
+    index, queries = unit(1, 20), unit(2, 5)
+    shared, plain = context(queries, index), search_neighbors(queries, index, 4)
+    first = DatabaseAugmentation().rerank(plain, shared)
+    changed = DatabaseAugmentation(**change)
+    found, alone = (changed.rerank(plain, known) for known in (shared, context(queries, index)))
+    np.testing.assert_array_equal(found.scores, alone.scores)
+    assert (found.scores != first.scores).any()
 
 
 def test_query_expansion_behind_it_starts_from_what_it_found() -> None:
@@ -133,6 +163,16 @@ def test_numbers_that_nearly_agree_share_nothing() -> None:
     first = DatabaseAugmentation(alpha=3.0).rerank(plain, known)
     other = DatabaseAugmentation(alpha=3.0001).rerank(plain, known)
     assert (other.scores != first.scores).any()
+
+
+def test_numbers_of_neighbours_share_nothing() -> None:
+    index, queries = unit(1, 20), unit(2, 5)
+    known, plain = context(queries, index), search_neighbors(queries, index, 4)
+    DatabaseAugmentation(n=3).rerank(plain, known)
+    found = DatabaseAugmentation(n=5).rerank(plain, known)
+    fresh = DatabaseAugmentation(n=5).rerank(plain, context(queries, index))
+    np.testing.assert_array_equal(found.ids, fresh.ids)
+    np.testing.assert_array_equal(found.scores, fresh.scores)
 
 
 def test_no_more_join_than_there_are() -> None:

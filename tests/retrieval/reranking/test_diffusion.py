@@ -70,7 +70,9 @@ def test_the_published_scores(seed: int, n: int, kd: int, truncate: int, kq: int
     found = Diffusion(kq=kq, kd=kd, truncate=truncate).rerank(plain, known(queries, index))
     rows = offline(index, kd, truncate)
     for q in range(len(queries)):
-        top, weights = plain.ids[q, :kq], np.maximum(plain.scores[q, :kq], 0).astype(float) ** 3
+        top = plain.ids[q, :kq]
+        alike = [float(sum(index[j].astype(float) * queries[q].astype(float))) for j in top]
+        weights = np.array([max(similarity, 0.0) ** 3 for similarity in alike])
         total = np.maximum(weights @ rows[top], 0)
         # The order is descending, and every image has its own score.
         np.testing.assert_allclose(found.scores[q], total[found.ids[q]], rtol=1e-3, atol=2e-5)
@@ -98,13 +100,15 @@ def test_views_that_form_a_chain() -> None:
 
 def test_pads_and_what_is_not_similar_start_nothing() -> None:
     index = clustered(3, 20)
-    context = known(index[:1], index)
-    listed = Ranking([[4, -1, 7, 9]], [[0.5, -np.inf, -0.25, 0.0]])
-    only = Ranking([[4]], [[0.5]])
+    index[[4, 7, 9], 0] = 0.5, -0.25, 0.0
+    context = known(np.eye(1, 6, dtype=np.float32), index)
+    # The scores are another re-ranker's.
+    listed = Ranking([[4, -1, 7, 9]], [[0.1, -np.inf, 8.0, 3.0]])
+    only = Ranking([[4]], [[7.0]])
     wide, narrow = (Diffusion(kd=5).rerank(given, context) for given in (listed, only))
     assert wide.ids[0, 0] == narrow.ids[0, 0]
     assert wide.scores[0, 0] == narrow.scores[0, 0]
-    nothing = Ranking([[7, -1, 9]], [[-0.25, -np.inf, 0.0]])
+    nothing = Ranking([[7, -1, 9]], [[1.0, -np.inf, 1.0]])
     found = Diffusion(kd=5).rerank(nothing, context)
     assert found.ids.tolist() == [[7, 9, -1]]
     assert found.scores.tolist() == [[0, 0, -np.inf]]

@@ -103,7 +103,7 @@ def expected(literal: Any, ranking: Ranking, context: Context, row: int, n: int)
     return out, score
 
 
-@pytest.mark.parametrize("n", [100, 3, 0])
+@pytest.mark.parametrize("n", [100, 3, 1])
 def test_thousands_of_cases(literal: Any, n: int) -> None:
     for seed in range(600):
         ranking, context = random_case(seed)
@@ -268,6 +268,19 @@ def test_what_it_needs(missing: str) -> None:
         Fusion().rerank(ranking, replace(context, **{missing: None}))
     expected = "local features" if missing == "verify" else missing.replace("_", " ")
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("n", [0, -5])
+def test_at_least_one_is_verified(n: int) -> None:
+    with pytest.raises(InputError, match=f"n is {n}; it must be at least 1"):
+        Fusion(n)
+
+
+def test_one_background_is_not_for_all() -> None:
+    ranking, context = next(case for case in map(random_case, range(99)) if len(case[0]) > 1)
+    one = Background(np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32))
+    with pytest.raises(InputError, match=f"{len(ranking)} rankings need as many backgrounds"):
+        Fusion().rerank(ranking, replace(context, background=one))
 
 
 def test_no_query() -> None:

@@ -136,8 +136,9 @@ def test_without_the_two_conditions_it_is_the_published_form(seed: int) -> None:
         evidence=np.full(len(ranking), np.inf, dtype=np.float32),
     )
     votes = Context(query_votes=query, index_votes=index)
+    # What has probability 0 in these cases has no label either.
     assert same(
-        GatedTwoStage(likely=-1).rerank(ranking, nobody_closer),
+        GatedTwoStage(likely=0).rerank(ranking, nobody_closer),
         TwoStage(threshold=-10).rerank(ranking, votes),
     )
 
@@ -156,6 +157,12 @@ def test_what_it_needs(missing: str) -> None:
     }
     with pytest.raises(InputError, match=missing.replace("_", " ")):
         GatedTwoStage().rerank(ranking, Context(**{**parts, missing: None}))
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, float("nan")])
+def test_a_probability_is_between_0_and_1(wrong: float) -> None:
+    with pytest.raises(InputError, match=r"likely is .*between 0 and 1"):
+        GatedTwoStage(wrong)
 
 
 def test_no_query() -> None:

@@ -46,7 +46,9 @@ def walk(seeds: Edges, graph: dict[int, Edges], t: float, length: int) -> Edges:
     return accepted
 
 
-def literal(ranking: Ranking, neighbours: Ranking, k: int, t: float) -> Ranking:
+def literal(
+    ranking: Ranking, queries: Floats, index: Floats, neighbours: Ranking, k: int, t: float
+) -> Ranking:
     """All queries: the walk, then the rest of the list, then pads."""
 
     def edges(ids: Any, scores: Any) -> Edges:
@@ -60,10 +62,13 @@ def literal(ranking: Ranking, neighbours: Ranking, k: int, t: float) -> Ranking:
     length = ranking.ids.shape[1]
     out = Ranking(np.full_like(ranking.ids, -1), np.full_like(ranking.scores, -np.inf))
     for q in range(len(ranking)):
-        seeds = edges(ranking.ids[q, :k], ranking.scores[q, :k])
+        row = ranking.ids[q]
+        # On a grid these sums are exact.
+        alike = np.array([sum(map(float, queries[q] * index[image])) for image in row])
+        seeds = edges(row[:k], alike[:k])
         found = walk(sorted(seeds, key=lambda pair: -pair[1]), graph, t, length)
         there = {image for image, _ in found}
-        found += [pair for pair in edges(ranking.ids[q], ranking.scores[q]) if pair[0] not in there]
+        found += [pair for pair in edges(row, alike) if pair[0] not in there]
         weakest = math.inf
         for place, (image, similarity) in enumerate(found[:length]):
             weakest = min(weakest, similarity)
@@ -78,6 +83,10 @@ def city(random: np.random.Generator, n: int, d: int) -> Floats:
 
 def graph_of(index: Floats) -> IndexGraph:
     return IndexGraph(index, lambda queries, k: search_neighbors(queries, index, k))
+
+
+def known(queries: Floats, index: Floats) -> Context:
+    return Context(queries=queries, index=index, graph=graph_of(index))
 
 
 def equal(found: Ranking, expected: Ranking) -> None:
@@ -98,10 +107,12 @@ def test_the_walk_of_the_paper(seed: int, images: int, k: int, width: int, t: fl
     graph = graph_of(index)
     ranking = search_neighbors(queries, index, width)
     ranking.ids[random.random(ranking.ids.shape) < 0.1] = -1  # pads anywhere
-    order = random.permutation(width)  # as another re-ranker may leave it
-    ranking = Ranking(ranking.ids[:, order], ranking.scores[:, order])
-    found = GraphTraversal(k, t).rerank(ranking, Context(graph=graph))
-    equal(found, literal(ranking, graph.neighbours(k), k, t))
+    # As another re-ranker may leave it, scores and all.
+    order = random.permutation(width)
+    ranking = Ranking(ranking.ids[:, order], random.normal(size=(3, width)))
+    context = Context(queries=queries, index=index, graph=graph)
+    found = GraphTraversal(k, t).rerank(ranking, context)
+    equal(found, literal(ranking, queries, index, graph.neighbours(k), k, t))
 
 
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 8))
@@ -109,7 +120,7 @@ def test_scores_descend_and_no_image_comes_twice(seed: int, k: int) -> None:
     random = np.random.default_rng(seed)
     index, queries = city(random, 30, 3), city(random, 4, 3)
     ranking = search_neighbors(queries, index, 20)
-    found = GraphTraversal(k, 2.0).rerank(ranking, Context(graph=graph_of(index)))
+    found = GraphTraversal(k, 2.0).rerank(ranking, known(queries, index))
     assert (found.scores[:, :-1] >= found.scores[:, 1:]).all()
     for row in found.ids:
         assert len(set(row.tolist())) == 20
@@ -125,7 +136,8 @@ def test_a_score_is_the_weakest_link_of_the_strongest_path(seed: int, k: int) ->
         np.pad(ranking.ids, ((0, 0), (0, 15)), constant_values=-1),
         np.pad(ranking.scores, ((0, 0), (0, 15)), constant_values=-np.inf),
     )
-    found = GraphTraversal(k).rerank(wide, Context(graph=graph))
+    context = Context(queries=queries, index=index, graph=graph)
+    found = GraphTraversal(k).rerank(wide, context)
     neighbours = graph.neighbours(k)
     best = dict(zip(ranking.ids[0].tolist(), ranking.scores[0].tolist(), strict=True))
     for _ in index:  # as often as the longest path has links
@@ -150,9 +162,12 @@ class TestChain:
     SEEDS = Ranking(np.array([[0, 4, -1, -1, -1]]), np.float32([[0.7, 0.5, *3 * [-np.inf]]]))
 
     def found(self, t: float, seeds: Ranking = SEEDS) -> tuple[list[int], list[float]]:
-        graph = graph_of(np.zeros((5, 1), dtype=np.float32))
+        index = np.zeros((5, 1), dtype=np.float32)  # one number an image: its similarity
+        index[seeds.ids[seeds.ids != -1], 0] = seeds.scores[seeds.ids != -1]
+        graph = graph_of(index)
         graph.neighbours = lambda k: self.NEIGHBOURS  # type: ignore[method-assign]
-        ranking = GraphTraversal(2, t).rerank(seeds, Context(graph=graph))
+        context = Context(queries=np.ones((1, 1), dtype=np.float32), index=index, graph=graph)
+        ranking = GraphTraversal(2, t).rerank(Ranking(seeds.ids, 0 * seeds.ids), context)
         return ranking.ids[0].tolist(), [round(score, 2) for score in ranking.scores[0].tolist()]
 
     def test_one_at_a_time_follows_it_to_its_end(self) -> None:
@@ -181,10 +196,10 @@ class TestChain:
 def test_no_query_and_no_index() -> None:
     index = city(np.random.default_rng(0), 5, 3)
     none = search_neighbors(index[:0], index, 4)
-    found = GraphTraversal().rerank(none, Context(graph=graph_of(index)))
+    found = GraphTraversal().rerank(none, known(index[:0], index))
     assert found.ids.shape == (0, 4)
     empty = search_neighbors(index, index[:0], 4)
-    found = GraphTraversal().rerank(empty, Context(graph=graph_of(index[:0])))
+    found = GraphTraversal().rerank(empty, known(index, index[:0]))
     assert (found.ids == -1).all()
 
 
@@ -192,7 +207,7 @@ def test_nothing_is_written_into_the_input() -> None:
     index = city(np.random.default_rng(1), 20, 3)
     ranking = search_neighbors(index[:3], index, 10)
     before = ranking.ids.copy(), ranking.scores.copy()
-    GraphTraversal(k=4).rerank(ranking, Context(graph=graph_of(index)))
+    GraphTraversal(k=4).rerank(ranking, known(index[:3], index))
     np.testing.assert_array_equal(ranking.ids, before[0])
     np.testing.assert_array_equal(ranking.scores, before[1])
 
@@ -200,8 +215,8 @@ def test_nothing_is_written_into_the_input() -> None:
 def test_more_neighbours_than_there_are_take_no_room() -> None:
     index = city(np.random.default_rng(1), 20, 3)
     ranking = search_neighbors(index[:3], index, 10)
-    found = GraphTraversal(k=2**31 - 1).rerank(ranking, Context(graph=graph_of(index)))
-    every = GraphTraversal(k=19).rerank(ranking, Context(graph=graph_of(index)))
+    found = GraphTraversal(k=2**31 - 1).rerank(ranking, known(index[:3], index))
+    every = GraphTraversal(k=19).rerank(ranking, known(index[:3], index))
     np.testing.assert_array_equal(found.ids, every.ids)
 
 

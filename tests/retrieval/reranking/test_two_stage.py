@@ -205,6 +205,10 @@ class TestRefusals:
         with pytest.raises(InputError, match="image 0"):
             two_stage(ranking, votes, votes[:0])
 
+    def test_a_threshold_that_is_no_number(self) -> None:
+        with pytest.raises(InputError, match="threshold is NaN"):
+            TwoStage(threshold=float("nan"))
+
     def test_k_below_one(self) -> None:
         ranking = Ranking(np.array([[0]]), np.ones((1, 1)))
         votes = Votes(np.array([1]), np.ones(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -14,7 +15,7 @@ from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.offline.shelf import Arrays, MemoryShelf, Shelf
 from steeple.retrieval.types import Floats, Ranking
 
-__all__ = ["IndexGraph", "Neighbourhoods", "Told"]
+__all__ = ["IndexGraph", "Neighbourhoods", "Told", "nobody"]
 
 Neighbourhoods: TypeAlias = npt.NDArray[np.int32]
 """(n, size) positions in the index, each row's own image first; -1 pads."""
@@ -22,12 +23,13 @@ Neighbourhoods: TypeAlias = npt.NDArray[np.int32]
 Told: TypeAlias = Callable[[str, int, int], None]
 """Called with what is computed, how many images of it are done, and how many there are."""
 
-_WIDTH = 100  # neighbours kept for whoever asks for fewer, so that re-rankers share one search
+_WIDTH = 100  # neighbours and similarities kept for whoever asks for fewer, who then share a search
+_NEIGHBOURHOODS = re.compile(r"neighbourhoods-(\d+)-(\d+)")  # how wide they are, how many scored
 _BLOCK = 1 << 13  # images searched for at a time: 16 MB of descriptors at 512 dimensions
 
 
-def _nobody(what: str, done: int, total: int) -> None:
-    pass
+def nobody(what: str, done: int, total: int) -> None:
+    """What is told where nobody wants to hear it."""
 
 
 class IndexGraph:
@@ -48,7 +50,7 @@ class IndexGraph:
         search: Search,
         *,
         shelf: Shelf | None = None,
-        told: Told = _nobody,
+        told: Told = nobody,
     ) -> None:
         self.index = index
         self.search = search
@@ -92,7 +94,9 @@ class IndexGraph:
         """The nearest index images of every index image, itself first: `neighbours`, for wide ones.
 
         A thousand neighbours of each of 761,757 images take 3 GB here; as a ranking they would take
-        9 GB, most of it for scores that nobody asks for.
+        9 GB, most of it for scores that nobody asks for. Where wider ones are kept, these are cut
+        from them; nothing wider than asked is computed. An approximate search of more finds the
+        nearest of them at least as well.
 
         Args:
             size: how many, with the image itself, at least 1; as many as there are, if fewer.
@@ -107,17 +111,28 @@ class IndexGraph:
         """
         if size < 1:
             raise InputError(f"a neighbourhood of {size} images holds not even its own")
-        width = min(size, max(len(self), 1))
-        scored = min(scored, width - 1)
+        size = min(size, max(len(self), 1))
+        scored = min(scored, size - 1)
+        width, similar = self._enough(size, scored)
 
         def fill(arrays: Arrays) -> None:
             for start in range(0, len(self), _BLOCK):
                 own = np.arange(start, min(start + _BLOCK, len(self)), dtype=np.int64)
                 found = without_self(self.search(self.index[own], width), own)
                 arrays["ids"][own, 0], arrays["ids"][own, 1:] = own, found.ids
-                arrays["scores"][own] = found.scores[:, :scored]
+                arrays["scores"][own] = found.scores[:, :similar]
                 self.told("neighbourhoods", int(own[-1]) + 1, len(self))
 
-        layout = {"ids": ((len(self), width), "int32"), "scores": ((len(self), scored), "float32")}
-        kept = self.shelf.once(f"neighbourhoods-{width}-{scored}", layout, fill)
-        return kept["ids"], kept["scores"]
+        layout = {"ids": ((len(self), width), "int32"), "scores": ((len(self), similar), "float32")}
+        kept = self.shelf.once(f"neighbourhoods-{width}-{similar}", layout, fill)
+        return kept["ids"][:, :size], kept["scores"][:, :scored]
+
+    def _enough(self, size: int, scored: int) -> tuple[int, int]:
+        """How wide the narrowest neighbourhoods are that hold these, and how many scores they have.
+
+        Those that are kept; if none of them is wide enough, those that are to be computed.
+        """
+        named = (_NEIGHBOURHOODS.fullmatch(name) for name in self.shelf.names())
+        kept = [(int(match[1]), int(match[2])) for match in named if match]
+        enough = [one for one in kept if one[0] >= size and one[1] >= scored]
+        return min(enough, default=(size, min(max(scored, _WIDTH), size - 1)))

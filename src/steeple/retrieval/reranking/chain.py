@@ -35,8 +35,11 @@ class Chain:
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Hands the ranking from one re-ranker to the next.
 
+        Returns:
+            (Q, K) what the last one makes of it; without any, the ranking itself.
+
         Raises:
-            InputError: if the context lacks what one of them needs.
+            InputError: if the context lacks what one of them needs, or it does not fit.
         """
         for link in self.links:
             ranking = link.rerank(ranking, context)
@@ -45,13 +48,19 @@ class Chain:
 
 @dataclass(frozen=True)
 class Default:
-    """The best there is for what the context has: `Fusion`, or `GatedTwoStage` without geometry."""
+    """The best there is for what the context has: `Fusion`, or `GatedTwoStage` without geometry.
+
+    Source, cost and when it helps: see there.
+    """
 
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Re-ranks.
 
+        Returns:
+            (Q, K) as `Fusion` or `GatedTwoStage` orders and scores it.
+
         Raises:
-            InputError: if the context has no beliefs.
+            InputError: if the context lacks what the one that is taken needs, or it does not fit.
         """
         best: Reranker = GatedTwoStage() if context.verify is None else Fusion()
         return best.rerank(ranking, context)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.neighbors import blocks_of, search_blocks
+from steeple.retrieval.neighbors import search_neighbors
 from steeple.retrieval.offline.graph import IndexGraph
 from steeple.retrieval.offline.shelf import Arrays, spell
 from steeple.retrieval.reranking.base import Context
@@ -19,7 +19,6 @@ from steeple.retrieval.types import PAD, Floats, Ranking
 __all__ = ["DatabaseAugmentation"]
 
 _BLOCK = 4096  # images augmented at a time: 8 MB at 512 dimensions
-_SEARCHED = 1 << 15  # augmented images searched at a time: 67 MB at 512 dimensions
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,13 @@ class DatabaseAugmentation:
         """
         queries, graph = context.need("queries"), context.need("graph")
         augmented = self._augmented(graph, queries.shape[1])
-        return search_blocks(queries, blocks_of(augmented, _SEARCHED), ranking.ids.shape[1])
+        return search_neighbors(
+            queries,
+            augmented,
+            ranking.ids.shape[1],
+            memory=context.memory,
+            device=context.device,
+        )
 
     def _augmented(self, graph: IndexGraph, dimension: int) -> Floats:
         """(N, D) float32: the index, augmented; computed once."""

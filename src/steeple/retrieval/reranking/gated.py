@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from steeple.retrieval.reranking.base import Context, similarity
+from steeple.errors import InputError
+from steeple.retrieval.reranking.base import Context, need_each, similarity, vote_scores
 from steeple.retrieval.reranking.two_stage import restack
 from steeple.retrieval.types import UNVOTED, Floats, Ranking, Votes
 
@@ -34,21 +35,41 @@ class GatedTwoStage:
     computed from queries and index where the context has them; after another re-ranker the scores
     of the list are not similarities any more. Otherwise the list must come from a search.
 
+    Source: the two steps are those of Yokoo et al., CVPRW 2020 (`TwoStage`); the two conditions are
+    ours (docs/architecture.md, "The gate").
+
+    Costs what `TwoStage` costs, a calibration learned once from the training set, and K descriptors
+    for each query whose vote counts. Helps where `TwoStage` does, a little less where the training
+    set has every landmark; where it lacks some it loses next to nothing, and `TwoStage` much.
+
     Args:
-        likely: the probability that a vote must exceed.
+        likely: the probability, between 0 and 1, that a vote must exceed.
+
+    Raises:
+        InputError: if likely is no probability.
     """
 
     likely: float = LIKELY
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.likely <= 1:
+            raise InputError(f"likely is {self.likely}; a probability is between 0 and 1")
+
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Re-ranks with the beliefs and the evidence of the context.
 
+        Returns:
+            (Q, K) positives and what is closer, insertions, the rest. What was listed keeps its
+            score, what is inserted has its probability; so scores need not descend.
+
         Raises:
-            InputError: if the context lacks one of them.
+            InputError: if the context lacks one of them, or they do not fit the ranking.
         """
-        query = likely(context.need("query_beliefs"), self.likely)
-        index = likely(context.need("index_beliefs"), self.likely)
-        evidence = np.where(query.labels == UNVOTED, -np.inf, context.need("evidence"))
+        query, index, evidence = need_each(
+            ranking, context, "query_beliefs", "index_beliefs", "evidence"
+        )
+        query, index = likely(query, self.likely), likely(index, self.likely)
+        evidence = np.where(query.labels == UNVOTED, -np.inf, evidence)
         closer = _similarity(ranking, query, context) > evidence[:, None]
         return restack(
             ranking,
@@ -57,7 +78,7 @@ class GatedTwoStage:
             threshold=-np.inf,
             k=ranking.ids.shape[1],
             ahead=closer,
-            ties=None if context.index_votes is None else context.index_votes.scores,
+            ties=vote_scores(ranking, context),
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from steeple.errors import InputError
 from steeple.retrieval.offline.graph import IndexGraph
-from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.reranking.base import Context, similarity
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 
 __all__ = ["GraphTraversal"]
@@ -21,11 +21,12 @@ __all__ = ["GraphTraversal"]
 class GraphTraversal:
     """Accepts images one after another, nearest first to anything accepted before.
 
-    Candidates are the query's k neighbours, each with its similarity. Exploit: every candidate
-    above t is accepted, in descending order, or the single best if none is. Explore: the k index
-    neighbours of what was just accepted become candidates, each with its best similarity to
-    anything accepted so far. Both in turn, until the list is full; t = inf takes one at a time.
-    What a walk never reaches, because it runs out of candidates, follows in its old order.
+    Candidates are the first k images of the list, each with its similarity to the query. Exploit:
+    every candidate above t is accepted, in descending order, or the single best if none is.
+    Explore: the k index neighbours of what was just accepted become candidates, each with its best
+    similarity to anything accepted so far. Both in turn, until the list is full; t = inf takes one
+    at a time. What a walk never reaches, because it runs out of candidates, follows in its old
+    order.
 
     Of equal candidates the one met first is accepted: that of the image accepted earlier, then
     the earlier of its neighbours, where equals stand by position. The score of an image is the
@@ -33,14 +34,13 @@ class GraphTraversal:
     the strongest path from the query to it.
 
     Source: Chang et al., "Explore-Exploit Graph Traversal for Image Retrieval", CVPR 2019,
-    section 3. The query's neighbours and their scores are those of the ranking, so the walk starts
-    from similarities behind a search (`knn`, `aqe`, `dba`), and not at all from them behind
-    `fusion` or `spatial`.
+    section 3. The query's neighbours are the list's, in a chain those of another re-ranker; their
+    similarities to the query are computed here.
 
-    Costs the k neighbours of every index image once, offline; then about a millisecond a query
-    and as many rows of the graph as the list is long. Helps where views of a landmark form a
-    chain, each alike to the next but the last not to the query; a single wrong link leads astray
-    all that comes behind it.
+    Costs the k neighbours of every index image once, offline; then about a millisecond a query, the
+    descriptors of its list, and as many rows of the graph as the list is long. Helps where views of
+    a landmark form a chain, each alike to the next but the last not to the query; a single wrong
+    link leads astray all that comes behind it.
 
     Args:
         k: neighbours of the query and of each accepted image, at least 1.
@@ -62,19 +62,23 @@ class GraphTraversal:
             raise InputError("t is NaN; it must be a number")
 
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
-        """Walks from each query; needs the graph.
+        """Walks from each query; needs graph, queries and index.
+
+        Returns:
+            (Q, K) what was accepted, in that order, from anywhere in the index.
 
         Raises:
-            InputError: if the context lacks it.
+            InputError: if the context lacks one of them, or it does not fit the ranking.
         """
         graph: IndexGraph = context.need("graph")
+        near = similarity(ranking.ids, context)
         length = ranking.ids.shape[1]
         out = Ranking(
             np.full(ranking.ids.shape, PAD, dtype=np.int64),
             np.full(ranking.ids.shape, -np.inf, dtype=np.float32),
         )
         neighbours = graph.neighbours(min(self.k, max(1, len(graph) - 1)))  # more there are not
-        for query, (ids, scores) in enumerate(zip(ranking.ids, ranking.scores, strict=True)):
+        for query, (ids, scores) in enumerate(zip(ranking.ids, near, strict=True)):
             listed = ids != PAD
             walk = _Walk(neighbours, length, float(np.float32(self.t)))
             walk.run(ids[: self.k][listed[: self.k]], scores[: self.k][listed[: self.k]])

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from steeple.errors import InputError
-from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.reranking.base import Context, need_each
 from steeple.retrieval.reranking.gated import LIKELY
 from steeple.retrieval.reranking.query_expansion import expand
 from steeple.retrieval.types import Ranking
@@ -58,12 +58,18 @@ class LabelAwareExpansion:
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Searches again with the queries that something joins.
 
+        Returns:
+            (Q, K) the nearest to q', with their similarities to it; where nothing joins, the
+            query's list and its scores as they were.
+
         Raises:
-            InputError: if the context lacks queries, index, search or beliefs.
+            InputError: if the context lacks queries, index, search or beliefs, or they do not fit
+                the ranking.
         """
-        queries, index = context.need("queries"), context.need("index")
-        search = context.need("search")
-        beliefs = context.need("query_beliefs"), context.need("index_beliefs")
+        (queries, *beliefs) = need_each(
+            ranking, context, "queries", "query_beliefs", "index_beliefs"
+        )
+        index, search = context.need("index"), context.need("search")
         weights = both_right(ranking.ids, *beliefs)
         weights[weights <= np.float32(self.likely)] = 0
         joined = np.flatnonzero(weights.any(axis=1))

@@ -10,7 +10,7 @@ import numpy as np
 
 from steeple.errors import InputError
 from steeple.retrieval.descriptors import Descriptors
-from steeple.retrieval.reranking.base import Context
+from steeple.retrieval.reranking.base import Context, similarity
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 
 __all__ = ["QueryExpansion", "expand"]
@@ -20,7 +20,7 @@ _BLOCK = 128  # queries whose neighbours are gathered at a time: 26 MB for a hun
 
 @dataclass(frozen=True)
 class QueryExpansion:
-    """q' = normalise(q + sum over the top n of max(similarity, 0)^alpha * x), then k-NN again.
+    """q' = normalise(q + sum over the first n of max(q . x, 0)^alpha * x), then k-NN again.
 
     Source: Radenovic et al., "Fine-tuning CNN image retrieval with no human annotation", TPAMI
     2019, section 5. With alpha = 0 every neighbour weighs 1, those of similarity 0 or below too:
@@ -28,8 +28,12 @@ class QueryExpansion:
     descriptors differs from their mean by a factor that the normalisation takes away. With
     alpha > 0 a neighbour of similarity 0 or below weighs nothing.
 
-    Costs n descriptors read and a second search. Helps where the top of the list is right, and
-    harms where it is not: with a small n it trusts less, with a large alpha it trusts the nearest.
+    The similarity is that of query and image, computed here: in a chain the list may have been
+    ordered by something else, which decides who joins, but not by how much.
+
+    Costs n descriptors a query, read once for their weights and once for the sum, and a second
+    search. Helps where the top of the list is right, and harms where it is not: with a small n it
+    trusts less, with a large alpha it trusts the nearest.
 
     Args:
         alpha: how fast a neighbour's weight falls with its similarity, at least 0.
@@ -53,13 +57,17 @@ class QueryExpansion:
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Searches again with the expanded queries; needs queries, index and search.
 
+        Returns:
+            (Q, K) the nearest to q', with their similarities to it.
+
         Raises:
-            InputError: if the context lacks one of them.
+            InputError: if the context lacks one of them, or it does not fit the ranking.
         """
         queries, index = context.need("queries"), context.need("index")
         search = context.need("search")
-        ids, scores = ranking.ids[:, : self.n], ranking.scores[:, : self.n]
-        weights = np.where(ids == PAD, 0, np.maximum(scores, 0) ** self.alpha).astype(np.float32)
+        ids = ranking.ids[:, : self.n]
+        near = np.maximum(similarity(ids, context), 0)
+        weights = np.where(ids == PAD, 0, near**self.alpha).astype(np.float32)
         found: Ranking = search(expand(queries, index, ids, weights), ranking.ids.shape[1])
         return found
 
