@@ -64,6 +64,9 @@ class DatabaseAugmentation:
     def rerank(self, ranking: Ranking, context: Context) -> Ranking:
         """Searches the augmented index; needs queries and graph.
 
+        Returns:
+            (Q, K) the nearest among the augmented images, with their similarities to them.
+
         Raises:
             InputError: if the context lacks one of them.
         """
