@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ from steeple.arrays import Format, Output, embed_photos, find_embedder, open_des
 from steeple.arrays.files.ids import read_ids
 from steeple.collection import Collection
 from steeple.embedding.base import create_embedder
-from steeple.errors import InputError, NothingToDoError, StorageError
+from steeple.errors import InputError, MissingExtraError, NothingToDoError, StorageError
 from steeple.retrieval.offline.shelf import MemoryShelf
 
 
@@ -134,6 +136,18 @@ def test_other_formats_say_the_same(photos, written, tmp_path, form, dtype):
     assert not (tmp_path / "out/photos.txt").exists()
 
 
+def test_names_that_fit_into_no_submission_are_told(photos, written, tmp_path):
+    (note,) = written[1].notes
+    assert note.startswith("photos: 1 ids do not fit into a submission; the first, 'd e.jpg', hol")
+    put(tmp_path / "in/Big Ben/a.jpg", cv2.imread(str(photos / "a.jpg")))
+    report = embed(tmp_path / "in", tmp_path / "o", find_embedder(str(written[0] / "embedder")))
+    assert [note.partition(" do")[0] for note in report.notes] == [
+        "photos: 1 ids", "photos: 1 landmarks",
+    ]  # fmt: skip
+    tower = find_embedder(str(written[0] / "embedder"))
+    assert embed(photos / "tower", tmp_path / "tower", tower).notes == []
+
+
 def test_float16(photos, written, tmp_path):
     embed(photos, tmp_path / "out", find_embedder(str(written[0] / "embedder")), dtype="float16")
     array = np.load(tmp_path / "out/photos.npy")
@@ -167,6 +181,21 @@ class TestRefuses:
             embed(photos, tmp_path)
         assert (tmp_path / name).read_text() == "mine"
 
+    def test_a_link_that_leads_nowhere(self, photos, tmp_path):
+        (tmp_path / "photos.npy").symlink_to(tmp_path / "gone")
+        with pytest.raises(InputError, match=r"photos\.npy is there already"):
+            embed(photos, tmp_path)
+
+    @pytest.mark.parametrize("form", [Format.H5, Format.PARQUET])
+    def test_formats_that_cannot_be_written_before_it_learns(
+        self, photos, tmp_path, monkeypatch, form
+    ):
+        monkeypatch.setitem(sys.modules, "h5py", None)
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+        with pytest.raises(MissingExtraError, match=r"steeple\[arrays\]"):
+            embed(photos, tmp_path / "out", form=form)
+        assert not (tmp_path / "out").exists()
+
     def test_no_photos(self, tmp_path):
         with pytest.raises(InputError, match="does not exist"):
             embed(tmp_path / "gone", tmp_path / "out")
@@ -188,6 +217,16 @@ class TestRefuses:
         monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10_000))
         with pytest.raises(StorageError, match="6 descriptors take"):
             embed(photos, tmp_path / "out")
+
+    def test_no_room_for_a_whole_chunk(self, photos, written, tmp_path, monkeypatch):
+        """HDF5 makes a file of six descriptors as large as one of five hundred."""
+        pytest.importorskip("h5py", reason="the arrays extra is not installed")
+        usage = shutil.disk_usage(tmp_path)
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1_000_000))
+        embedder = find_embedder(str(written[0] / "embedder"))
+        assert embed(photos, tmp_path / "npy", embedder).parts == {"photos": 5}
+        with pytest.raises(StorageError, match="6 descriptors take"):
+            embed(photos, tmp_path / "out", embedder, form=Format.H5)
 
     def test_a_file_in_the_way(self, photos, tmp_path):
         (tmp_path / "out").write_text("a file")
@@ -237,3 +276,53 @@ def test_hdf5_on_a_full_disk(photos, written, tmp_path, monkeypatch):
         embed(photos, tmp_path / "out", embedder, form=Format.H5)
     assert "\n" not in str(error.value)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", [1_000, 500_000, 1_400_000])
+def test_hdf5_without_room_for_the_file(tmp_path, limit):
+    """In a process of its own: HDF5 that finds a disk full ends its process."""
+    pytest.importorskip("h5py", reason="the arrays extra is not installed")
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "import numpy as np\n"
+        "from steeple.arrays.files.writing import Format, writing\n"
+        "from steeple.errors import StorageError\n"
+        "names = [f'x{row}' for row in range(1000)]\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)\n"
+        "try:\n"
+        "    with writing(Path(sys.argv[1]), Format.H5, 512, 'float32', names) as rows:\n"
+        "        for start in range(0, 1000, 100):\n"
+        "            rows.append(names[start : start + 100], np.ones((100, 512), np.float32))\n"
+        "except StorageError as error:\n"
+        "    print(error)\n"
+    )
+    place = tmp_path / "x.h5"
+    ran = subprocess.run(
+        [sys.executable, "-c", code, place, str(limit)], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == f"{place}: cannot be written (File too large); make room\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+@pytest.mark.parametrize(
+    ("dimension", "length", "rows"),
+    [(512, 8, 5), (512, 8, 0), (3, 4, 40_000), (4, 900, 3000), (4, 2100, 1000), (300_000, 5, 5)],
+)
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_hdf5_keeps_to_the_room_it_was_given(tmp_path, dtype, dimension, length, rows, share):
+    pytest.importorskip("h5py", reason="the arrays extra is not installed")
+    from steeple.arrays.files.hdf5 import Hdf5Writer, hdf5_bytes
+
+    place, names = tmp_path / "x.h5", [str(row).rjust(length, "x") for row in range(rows)]
+    given, come = hdf5_bytes(dimension, dtype, names), int(share * rows)
+    writer = Hdf5Writer(place, dimension, dtype, names)
+    for start in range(0, come, 1000):
+        writer.append(np.ones((min(1000, come - start), dimension), np.float32))
+        assert place.stat().st_size == given
+    writer.finish(names[:come])
+    assert place.stat().st_size == given
+    writer.close()
+    assert place.stat().st_size <= given

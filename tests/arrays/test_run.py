@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -97,6 +99,45 @@ def test_all_formats_give_one_submission(solved, toy, tmp_path):
     rerank_files(mixed, methods, Wanted(submission=tmp_path / "one.csv"), SETTINGS)
     run(solved, "gated", "two-stage", submission=tmp_path / "two.csv")
     assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
+
+
+def test_a_link_stays_where_it_is(solved, tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.csv").symlink_to(tmp_path / "far" / "s.csv")
+    run(solved, "knn", submission=tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert [path.name for path in (tmp_path / "far").iterdir()] == ["s.csv"]
+    assert len(read_retrieval_submission(tmp_path / "far" / "s.csv")) == 40
+
+
+def test_own_photos_are_scored_and_submitted(solved, tmp_path):
+    """Their ids are paths, as `embed` writes them."""
+    wanted = {
+        "solution": solved / "retrieval.csv",
+        "recognition_solution": solved / "recognition.csv",
+    }
+    before = run(solved, "knn", **wanted)
+    for letter, names in (
+        ("q", ("queries.txt", "retrieval.csv", "recognition.csv")),
+        ("x", ("index.txt", "retrieval.csv")),
+    ):
+        for name in names:
+            text = re.sub(rf"\b{letter}(\d)", rf"town/{letter}-\1", (solved / name).read_text())
+            (solved / name).write_text(text)
+    found = run(solved, "knn", submission=tmp_path / "s.csv", **wanted)
+    assert found.retrieval == before.retrieval
+    assert found.recognition == before.recognition
+    assert found.notes == []
+    assert next(iter(read_retrieval_submission(tmp_path / "s.csv"))) == "town/q-000"
+
+
+def test_ids_with_spaces_are_scored_as_long_as_nothing_is_written(solved, tmp_path):
+    text = (solved / "index.txt").read_text().replace("x229", "x 229")
+    (solved / "index.txt").write_text(text)
+    found = run(solved, "knn", solution=solved / "retrieval.csv")
+    assert found.retrieval["knn"]["all"] > 0
+    with pytest.raises(LabelError, match=r"index\.txt: the index id 'x 229' holds a space"):
+        run(solved, "knn", solution=solved / "retrieval.csv", submission=tmp_path / "s.csv")
 
 
 def test_figures_are_those_of_the_metrics(solved, toy, tmp_path):
@@ -196,6 +237,37 @@ class TestNotes:
             "2 images of the solution are not in the index",
         ]
 
+    def test_of_the_recognition_solution(self, solved):
+        with (solved / "recognition.csv").open("a") as file:
+            file.write("strange1,3,Public\nstrange2,,Public\n")
+        text = (solved / "recognition.csv").read_text().replace("q001,1,", "q001,1 Tower,")
+        (solved / "recognition.csv").write_text(text)
+        found = run(solved, "knn", recognition_solution=solved / "recognition.csv")
+        assert found.notes == [
+            "1 queries of the recognition solution that show a landmark have no descriptor",
+            "1 landmarks of the recognition solution have no training image",
+        ]
+
+    def test_of_zeros(self, solved, toy, tmp_path):
+        some = toy.index.copy()
+        some[[3, 5]] = 0
+        np.save(solved / "index.npy", some)
+        assert run(solved, submission=tmp_path / "s.csv").notes == [
+            "index: 2 descriptors are all zeros, which resemble nothing"
+        ]
+
+    def test_of_longer_rankings_than_are_written(self, solved, tmp_path):
+        out, methods = tmp_path / "s.csv", parse_methods(["knn"])
+
+        def notes(k, wanted):
+            return rerank_files(sources(solved), methods, wanted, replace(SETTINGS, k=k)).notes
+
+        cut = [f"{out}: the first 100 images of each query, as Kaggle takes"]
+        assert notes(101, Wanted(submission=out)) == cut
+        assert {len(images) for images in read_retrieval_submission(out).values()} == {100}
+        assert notes(100, Wanted(submission=out)) == []
+        assert notes(200, Wanted(solution=solved / "retrieval.csv")) == []
+
 
 class TestRefuses:
     def test_nothing_wanted(self, solved):
@@ -203,11 +275,59 @@ class TestRefuses:
             run(solved)
 
     def test_no_place(self, solved, tmp_path):
-        for place in (tmp_path / "gone" / "s.csv", tmp_path):
+        (tmp_path / "link.csv").symlink_to(tmp_path / "gone" / "s.csv")
+        for place in (tmp_path / "gone" / "s.csv", tmp_path / "link.csv"):
             with pytest.raises(InputError, match="no place for a CSV"):
                 run(solved, submission=place)
             with pytest.raises(InputError, match="no place for a CSV"):
                 run(solved, recognition=place)
+
+    @pytest.mark.parametrize("wanted", ["submission", "recognition"])
+    def test_what_is_no_file_before_anything_is_read(self, tmp_path, wanted):
+        os.mkfifo(tmp_path / "pipe")
+        (tmp_path / "link").symlink_to(tmp_path / "pipe")
+        missing = Sources({"queries": "gone.npy", "index": "gone.npy"}, {})
+        for name in ("pipe", "link", "."):
+            with pytest.raises(InputError, match="no file can replace"):
+                rerank_files(
+                    missing,
+                    parse_methods(["knn"]),
+                    Wanted(**{wanted: tmp_path / name}),
+                    SETTINGS,
+                )
+        assert (tmp_path / "pipe").is_fifo()
+
+    def test_names_that_cannot_be_written_before_the_work(self, solved, tmp_path):
+        text = (solved / "training.csv").read_text()
+        (solved / "training.csv").write_text(text.replace(",7\n", ",Big Ben\n"))
+        out, named = tmp_path / "s.csv", tmp_path / "r.csv"
+        with pytest.raises(
+            LabelError, match=r"training\.csv: the landmark 'Big Ben' holds a space"
+        ):
+            run(solved, submission=out, recognition=named)
+        assert not out.exists()
+        assert run(solved, submission=out).written == {str(out): "two-stage"}
+
+    @pytest.mark.parametrize("kind", ["solution", "recognition_solution"])
+    def test_solutions_that_score_nothing(self, solved, kind):
+        column = "images" if kind == "solution" else "landmarks"
+        (solved / "right.csv").write_text(f"id,{column},Usage\nq000,None,Ignored\nq001,,Public\n")
+        with pytest.raises(LabelError, match=r"right\.csv: no query has a .*nothing is scored"):
+            run(solved, "knn", **{kind: solved / "right.csv"})
+
+    def test_a_recognition_solution_of_other_landmarks(self, solved):
+        text = "id,landmarks,Usage\nq000,Tower,Public\nq001,,Public\nstrange,3,Public\n"
+        (solved / "right.csv").write_text(text)
+        with pytest.raises(
+            LabelError, match=r"right\.csv: none of the landmarks .*\(Tower, \.\.\.\)"
+        ):
+            run(solved, "knn", recognition_solution=solved / "right.csv")
+
+    def test_a_recognition_solution_whose_queries_here_show_nothing(self, solved):
+        text = "id,landmarks,Usage\nq000,,Public\nstrange,3,Public\n"
+        (solved / "right.csv").write_text(text)
+        with pytest.raises(LabelError, match=r"none of its queries ids \(strange, "):
+            run(solved, "knn", recognition_solution=solved / "right.csv")
 
     def test_no_way_to_write(self, solved, tmp_path, monkeypatch):
         def refuse(**_):

@@ -23,6 +23,7 @@ def test_photos_and_more_of_them(steeple, some, tmp_path):
     assert f"{out / 'photos.npy'}: 3 x 512" in ran.out
     assert "3 photos were learned from" in ran.out
     assert "broken.jpg" in ran.out
+    assert "fit into a submission" not in ran.out
     more = steeple(
         "embed", some, "--out", tmp_path / "more", "--embedder", out / "embedder", "--json",
         "--dtype", "float16", "--workers", 1,
@@ -30,9 +31,19 @@ def test_photos_and_more_of_them(steeple, some, tmp_path):
     assert more.json["parts"] == {"photos": 3}
     assert more.json["learned_from"] is None
     assert len(more.json["failed"]) == 1
+    assert more.json["notes"] == []
     first, second = np.load(out / "photos.npy"), np.load(tmp_path / "more/photos.npy")
     assert second.dtype == np.float16
     np.testing.assert_allclose(first, second, atol=1e-3)
+
+
+def test_names_that_fit_into_no_submission(steeple, photos, built, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/my photo.jpg").write_bytes(photos[0].read_bytes())
+    line = ["embed", tmp_path / "in", "--collection", built, "--workers", 1]
+    ran = steeple(*line, "--out", tmp_path / "out")
+    assert ran.code == 0
+    assert "1 ids do not fit into a submission; the first, 'my photo.jpg', holds a space" in ran.out
 
 
 def test_as_a_collection_does(steeple, some, built, tmp_path):

@@ -118,10 +118,19 @@ def test_ids_in_any_way(steeple, city, words, arrays, tmp_path):
     steeple(*files, "--out", first).refused(2, "train.csv", "--training-ids")
 
 
-def test_without_a_training_set(steeple, words, tmp_path):
+def test_without_a_training_set(steeple, words, arrays, tmp_path):
     out = tmp_path / "s.csv"
+    assert steeple(*words[:5], "--rerank", "knn", "--out", out, "--ids", arrays).code == 0
+    assert len(read_retrieval_submission(out)) > 0
     assert steeple(*words[:5], "--rerank", "aqe:alpha=0:n=3", "--out", out).code == 0
     assert len(read_retrieval_submission(out)) > 0
+
+
+def test_what_the_help_says(steeple):
+    said = " ".join(steeple("rerank", "--help").out.replace("│", " ").split())
+    assert "[default: 4GB]" in said
+    assert "4000000000" not in said
+    assert "100 at most" in said
 
 
 def test_a_second_run_finds_what_was_kept(steeple, words, tmp_path):
@@ -148,6 +157,9 @@ def test_refuses_what_it_cannot_use(steeple, words, arrays, tmp_path):
     steeple(*words, *out, "--rerank", "spatial").refused(2, "spatial", "photos")
     steeple(*words, *out, "--rerank", "nix").refused(2, "nix")
     steeple(*words, *out, "--memory", "much").refused(2, "much")
+    ids = ["--training-ids", arrays / "training.txt"]
+    steeple(*words[:5], *out, "--rerank", "knn", *ids).refused(2, "give --training")
+    steeple(*words[:3], "--index", arrays, *words[5:], *out).refused(2, "is a folder")
     steeple(*words, *out, "--ids", arrays, "--query-ids", "x.txt").refused(2, "given twice")
     steeple("rerank", "--queries", "gone.npy", *words[3:], *out).refused(2, "gone.npy")
     np.save(tmp_path / "odd.npy", np.full((3, 512), 5.0))

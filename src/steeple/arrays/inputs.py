@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from steeple.arrays.files.content import Names
-from steeple.arrays.files.ids import Part, check_printable, find_ids, positions_of
+from steeple.arrays.files.content import Columns, Names
+from steeple.arrays.files.ids import Part, check_printable, find_ids, ids_file, positions_of
 from steeple.arrays.files.labels import read_labels
 from steeple.arrays.files.opening import DescriptorFile, open_descriptors
 from steeple.arrays.method.training import TrainingSet
@@ -84,6 +84,7 @@ class Inputs:
             there; None where none is.
         unlabelled: rows of the training file without a landmark.
         strangers: labels of images that the training file does not have.
+        zeros: part -> how many of its descriptors are all zeros.
     """
 
     queries: Images
@@ -93,18 +94,28 @@ class Inputs:
     own: Ids | None = None
     unlabelled: int = 0
     strangers: int = 0
+    zeros: Mapping[Part, int] = field(default_factory=dict)
 
 
-def read_inputs(sources: Sources, shelf: Shelf, progress: Progress = silent) -> Inputs:
+def read_inputs(
+    sources: Sources,
+    shelf: Shelf,
+    progress: Progress = silent,
+    *,
+    submission: bool = False,
+    recognition: bool = False,
+) -> Inputs:
     """Opens all files and looks at every descriptor once.
 
-    Ids of queries and index must fit into a submission. An index image that is in the training
+    Names that are to be written must fit into a submission. An index image that is in the training
     set, by its id, is remembered: it is not to vote for itself.
 
     Args:
         sources: where they lie.
         shelf: where descriptors are unpacked that cannot be read in place.
         progress: called with ``convert`` and ``read``.
+        submission: whether ids of queries and index are to be written.
+        recognition: whether ids of queries and landmarks are to be written.
 
     Raises:
         InputError: if a file cannot be used, or they do not fit together.
@@ -112,31 +123,44 @@ def read_inputs(sources: Sources, shelf: Shelf, progress: Progress = silent) -> 
         StorageError: if there is no room to unpack one.
     """
     sources.check()
-    parts = {part: _open(sources, part, shelf, progress) for part in sources.descriptors}
+    parts = _open_all(sources, shelf, progress)
     _same_dimension(parts)
-    for part in ("queries", "index"):
-        check_printable(parts[part].names, part)
+    written = {"queries": submission or recognition, "index": submission}
+    for part in (part for part in parts if written.get(part)):
+        source = ids_file(parts[part].file, sources.ids.get(part))
+        check_printable(parts[part].names, f"{part} id", source)
     training, key, own, unlabelled, strangers = None, "", None, 0, 0
     if sources.labels is not None:
         images = parts["training"]
         labels = read_labels(sources.labels, images.names, numbered=not images.named)
+        if recognition:
+            check_printable(labels.landmarks, "landmark", sources.labels)
         training = TrainingSet(images.file.descriptors, labels)
         key = _key(images.file.fingerprint, training)
         own = _own(parts["index"], images, training)
         unlabelled = len(images.names) - len(training)
         strangers = labels.strangers
-    _check(parts, progress)
-    return Inputs(parts["queries"], parts["index"], training, key, own, unlabelled, strangers)
-
-
-def _open(sources: Sources, part: Part, shelf: Shelf, progress: Progress) -> Images:
-    file = open_descriptors(
-        sources.descriptors[part],
-        shelf,
-        normalize=sources.normalize,
-        told=lambda done, total: progress("convert", done, total),
+    zeros = _check(parts, progress)
+    return Inputs(
+        parts["queries"], parts["index"], training, key, own, unlabelled, strangers, zeros
     )
-    return Images(file, *find_ids(file, sources.ids.get(part)))
+
+
+def _open_all(sources: Sources, shelf: Shelf, progress: Progress) -> dict[Part, Images]:
+    """Files with a column per dimension have them in the order of the first of these files."""
+    parts: dict[Part, Images] = {}
+    like: Columns | None = None
+    for part, text in sources.descriptors.items():
+        file = open_descriptors(
+            text,
+            shelf,
+            normalize=sources.normalize,
+            like=like,
+            told=lambda done, total: progress("convert", done, total),
+        )
+        like = like or file.columns
+        parts[part] = Images(file, *find_ids(file, sources.ids.get(part)))
+    return parts
 
 
 def _same_dimension(parts: Mapping[Part, Images]) -> None:
@@ -161,10 +185,12 @@ def _own(index: Images, images: Images, training: TrainingSet) -> Ids | None:
     return own if bool((own != PAD).any()) else None
 
 
-def _check(parts: Mapping[Part, Images], progress: Progress) -> None:
+def _check(parts: Mapping[Part, Images], progress: Progress) -> dict[Part, int]:
+    """Looks at every descriptor; how many of each part are all zeros."""
     total = sum(len(images.names) for images in parts.values())
     before = 0
     for images in parts.values():
         for done in images.file.descriptors.check():
             progress("read", before + done, total)
         before += len(images.names)
+    return {part: images.file.descriptors.zeros for part, images in parts.items()}

@@ -13,6 +13,7 @@ from steeple.datasets.gldv2 import (
     write_recognition_submission,
     write_retrieval_submission,
 )
+from steeple.datasets.names import word_fault
 from steeple.errors import LabelError
 from steeple.evaluation import global_average_precision, mean_average_precision
 from steeple.evaluation.usages import by_usage
@@ -117,10 +118,13 @@ class RetrievalSolution:
         """Reads the file.
 
         Raises:
-            LabelError: if it is missing or malformed.
+            LabelError: if it is missing or malformed, or has no query that is scored.
         """
-        images, usage = read_retrieval_solution(path)
-        return cls(path, {query: some for query, some in images.items() if some}, usage)
+        images, usage = read_retrieval_solution(path, ids=word_fault)
+        scored = {query: some for query, some in images.items() if some}
+        if not scored:
+            raise _nothing_scored(path, "a relevant image")
+        return cls(path, scored, usage)
 
     def missing(self, queries: Names, index: Names) -> tuple[int, int]:
         """How many of its queries, and how many of its images, are not among the ids.
@@ -130,11 +134,11 @@ class RetrievalSolution:
         """
         asked = set(self.images)
         there = {name.decode() for name in queries.tolist()} & asked
-        if asked and not there:
+        if not there:
             raise _strangers(self.path, "queries", next(iter(self.images)), queries)
         relevant = {image for some in self.images.values() for image in some}
         found = sum(name.decode() in relevant for name in index.tolist())
-        if relevant and not found:
+        if not found:
             raise _strangers(self.path, "index", min(relevant), index)
         return len(asked) - len(there), len(relevant) - found
 
@@ -165,20 +169,36 @@ class RecognitionSolution:
         """Reads the file.
 
         Raises:
-            LabelError: if it is missing or malformed.
+            LabelError: if it is missing or malformed, or has no query that is scored.
         """
-        return cls(path, *read_recognition_solution(path))
+        landmarks, usage = read_recognition_solution(path, ids=word_fault)
+        if not any(landmarks.values()):
+            raise _nothing_scored(path, "a landmark")
+        return cls(path, landmarks, usage)
 
-    def check(self, queries: Names) -> None:
-        """Sees to it that it is of these queries.
+    def missing(self, queries: Names, landmarks: Names) -> tuple[int, int]:
+        """How many of its queries that show a landmark, and of these, are not among the names.
+
+        Args:
+            queries: (Q,) ids.
+            landmarks: (C,) those that can be named.
 
         Raises:
-            LabelError: if it is of none of them.
+            LabelError: if none of the queries, or none of the landmarks they show, is.
         """
-        if self.landmarks and not {name.decode() for name in queries.tolist()} & set(
-            self.landmarks
-        ):
-            raise _strangers(self.path, "queries", next(iter(self.landmarks)), queries)
+        asked = [query for query, shown in self.landmarks.items() if shown]
+        there = {name.decode() for name in queries.tolist()}.intersection(asked)
+        if not there:
+            raise _strangers(self.path, "queries", asked[0], queries)
+        shown = {landmark for query in there for landmark in self.landmarks[query]}
+        found = shown.intersection(name.decode() for name in landmarks.tolist())
+        if not found:
+            raise LabelError(
+                f"{self.path}: none of the landmarks that queries show ({min(shown)}, ...) is a "
+                f"landmark of the training set ({landmarks[0].decode()}, ...); give --training-"
+                "labels that name them alike"
+            )
+        return len(asked) - len(there), len(shown) - len(found)
 
     def score(self, predictions: Predictions) -> dict[str, float | None]:
         """GAP in percent: ``public``, ``private``, ``gap`` (all); None where nothing is scored."""
@@ -189,6 +209,10 @@ class RecognitionSolution:
             else 100 * global_average_precision(named, right)
             for part, right in by_usage(self.landmarks, self.usage).items()
         }
+
+
+def _nothing_scored(path: Path, what: str) -> LabelError:
+    return LabelError(f"{path}: no query has {what}, so nothing is scored; is this the right file?")
 
 
 def _strangers(path: Path, part: str, first: str, names: Names) -> LabelError:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from steeple.arrays.files.writing import Format, writing
+from steeple.arrays.files.writing import Format, bytes_of, need_libraries, writing
 from steeple.collection.learning import learn_from
 from steeple.collection.sources import Source, read_source
 from steeple.datasets.gldv2 import write_rows
+from steeple.datasets.names import word_fault
 from steeple.embedding.base import (
     EMBEDDERS,
     Embedder,
@@ -74,6 +75,7 @@ class EmbedReport:
         dimension: of the descriptors.
         learned_from: photos the embedder learned from, if it was fitted for these arrays.
         failed: (path, reason) of photos that were left out.
+        notes: what people should know about the names of their photos.
         seconds: how long each stage took.
     """
 
@@ -81,6 +83,7 @@ class EmbedReport:
     dimension: int = 0
     learned_from: int | None = None
     failed: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -129,6 +132,7 @@ def embed_photos(
 
     Raises:
         InputError: if the photos are not there, or the arrays are there already.
+        MissingExtraError: if a library for the format is not installed.
         NothingToDoError: if there is no photo, or none can be read.
         StorageError: if there is no room, or the folder cannot be written.
     """
@@ -177,12 +181,13 @@ def _check_place(
     output: Output, parts: Mapping[str, list[Listed]], embedder: Embedder, total: int
 ) -> None:
     """Sees to it that hours of work do not end in a full disk or over another's files."""
+    need_libraries(output.form)
     folder = output.folder
     files = [output.array(part) for part in parts]
     files += [folder / f"{part}{end}" for part in parts for end in (".txt", ".csv")]
     if embedder.learned_from is None:
         files.append(folder / _FOLDER)
-    there = next((file for file in files if file.exists()), None)
+    there = next((file for file in files if file.exists() or file.is_symlink()), None)
     if there is not None:
         raise InputError(f"{there} is there already; remove it, or choose another folder")
     try:
@@ -191,7 +196,10 @@ def _check_place(
         raise StorageError(
             f"{folder}: cannot be made ({error.strerror}); choose another place"
         ) from error
-    needed = total * embedder.dimension * (2 if output.dtype == "float16" else 4)
+    needed = sum(
+        bytes_of(output.form, embedder.dimension, output.dtype, [photo.id for photo in some])
+        for some in parts.values()
+    )
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise StorageError(
@@ -273,15 +281,30 @@ def _write_part(
     report.parts[part] = 0
     if first is None:
         return
+    names: list[str] = []
     labelled: list[tuple[str, str]] = []
+    ids = [photo.id for photo in photos]
     dimension = describe.embedder.dimension
-    with writing(output.array(part), output.form, dimension, output.dtype) as rows:
+    with writing(output.array(part), output.form, dimension, output.dtype, ids) as rows:
         for some, vectors in _with(first, described):
             rows.append([photo.id for photo in some], vectors)
+            names += [photo.id for photo in some]
             labelled += [(photo.id, photo.landmark) for photo in some if photo.landmark]
             report.parts[part] += len(some)
     if labelled:
         write_rows(output.folder / f"{part}.csv", ("id", "landmark_id"), labelled)
+    landmarks = dict.fromkeys(landmark for _, landmark in labelled)
+    report.notes += [*_unfit(part, "ids", names), *_unfit(part, "landmarks", landmarks)]
+
+
+def _unfit(part: str, what: str, names: Iterable[str]) -> list[str]:
+    """A note of names that a submission cannot say, where there are such."""
+    faults = [(name, fault) for name in names if (fault := word_fault(name))]
+    if not faults:
+        return []
+    first, fault = faults[0]
+    note = f"{part}: {len(faults):,} {what} do not fit into a submission"
+    return [f"{note}; the first, {first!r}, {fault}; to write one, rename them"]
 
 
 def _with(

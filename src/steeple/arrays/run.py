@@ -24,6 +24,7 @@ from steeple.arrays.outputs import (
     write_votes,
 )
 from steeple.arrays.wanted import Wanted
+from steeple.datasets.gldv2.submissions import MAX_RETRIEVED
 from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.types import UNVOTED
 from steeple.shelves import FolderShelf
@@ -90,34 +91,44 @@ def rerank_files(
     sources.check()
     need_labels(methods, votes=wanted.votes, given=sources.labels is not None)
     wanted.spare(sources)
-    retrieval = RetrievalSolution.read(wanted.solution) if wanted.solution else None
-    recognition = None
-    if wanted.recognition_solution:
-        recognition = RecognitionSolution.read(wanted.recognition_solution)
+    retrieval, recognition = _solutions(wanted)
     clock = Stopwatch()
     with _folder(keep, wanted) as folder:
         shelves = Keep(folder, FolderShelf)
         with clock.stage("read"):
-            inputs = read_inputs(sources, shelves.shelf("files"), progress)
-        notes = _notes(inputs)
-        if retrieval is not None:
-            notes += _missing(retrieval, inputs)
-        if recognition is not None:
-            recognition.check(inputs.queries.names)
+            inputs = read_inputs(
+                sources,
+                shelves.shelf("files"),
+                progress,
+                submission=wanted.submission is not None,
+                recognition=wanted.recognition is not None,
+            )
+        notes = [
+            *_notes(inputs),
+            *_missing(retrieval, recognition, inputs),
+            *_cut(wanted.submission, settings.k, inputs),
+        ]
         task = Task(inputs, settings, shelves, progress)
         answers = task.answer(methods, votes=wanted.votes)
-        lists = {
-            name: Lists(ranking, inputs.queries.names, inputs.index.names)
-            for name, ranking in answers.rankings.items()
-        }
+        lists = _lists(inputs, answers)
         predictions = _predictions(inputs, answers)
         with clock.stage("score"):
             figures = {name: retrieval.score(of) for name, of in lists.items()} if retrieval else {}
             gap = recognition.score(predictions) if recognition and predictions else {}
         written = _write(wanted, methods[-1].name, lists, predictions, inputs)
     seconds = {"read": clock.seconds["read"], **task.clock.seconds, "score": clock.seconds["score"]}
-    built = task.offline.built
-    return Reranked(_sizes(inputs), figures, gap, notes, built, seconds, written)
+    return Reranked(_sizes(inputs), figures, gap, notes, task.offline.built, seconds, written)
+
+
+def _solutions(
+    wanted: Wanted,
+) -> tuple[RetrievalSolution | None, RecognitionSolution | None]:
+    """What is right, where it was given."""
+    first, second = wanted.solution, wanted.recognition_solution
+    return (
+        RetrievalSolution.read(first) if first is not None else None,
+        RecognitionSolution.read(second) if second is not None else None,
+    )
 
 
 def _folder(keep: Path | None, wanted: Wanted) -> AbstractContextManager[Path]:
@@ -125,7 +136,7 @@ def _folder(keep: Path | None, wanted: Wanted) -> AbstractContextManager[Path]:
     if keep is not None:
         return nullcontext(keep)
     # Beside the result, because the folder of temporary files is often in memory.
-    place = wanted.written[0].absolute().parent if wanted.written else tempfile.gettempdir()
+    place = wanted.written[0].resolve().parent if wanted.written else tempfile.gettempdir()
     return work_folder(Path(place))
 
 
@@ -152,17 +163,51 @@ def _notes(inputs: Inputs) -> list[str]:
     if inputs.own is not None:
         both = int((inputs.own != UNVOTED).sum())
         notes.append(f"{both:,} index images are training images, too; none votes for itself")
+    notes += [
+        f"{part}: {count:,} descriptors are all zeros, which resemble nothing"
+        for part, count in inputs.zeros.items()
+        if count
+    ]
     return notes
 
 
-def _missing(solution: RetrievalSolution, inputs: Inputs) -> list[str]:
-    queries, images = solution.missing(inputs.queries.names, inputs.index.names)
+def _missing(
+    retrieval: RetrievalSolution | None, recognition: RecognitionSolution | None, inputs: Inputs
+) -> list[str]:
+    """What the solutions ask for and the files do not have."""
     notes = []
-    if queries:
-        notes.append(f"{queries:,} queries of the solution have no descriptor and score 0")
-    if images:
-        notes.append(f"{images:,} images of the solution are not in the index")
+    if retrieval is not None:
+        queries, images = retrieval.missing(inputs.queries.names, inputs.index.names)
+        if queries:
+            notes.append(f"{queries:,} queries of the solution have no descriptor and score 0")
+        if images:
+            notes.append(f"{images:,} images of the solution are not in the index")
+    if recognition is not None and inputs.training is not None:
+        queries, landmarks = recognition.missing(inputs.queries.names, inputs.training.landmarks)
+        if queries:
+            notes.append(
+                f"{queries:,} queries of the recognition solution that show a landmark have no "
+                "descriptor"
+            )
+        if landmarks:
+            notes.append(
+                f"{landmarks:,} landmarks of the recognition solution have no training image"
+            )
     return notes
+
+
+def _cut(submission: Path | None, k: int, inputs: Inputs) -> list[str]:
+    """Whether rankings are longer than what is written of them."""
+    if submission is None or min(k, len(inputs.index.names)) <= MAX_RETRIEVED:
+        return []
+    return [f"{submission}: the first {MAX_RETRIEVED} images of each query, as Kaggle takes"]
+
+
+def _lists(inputs: Inputs, answers: Answers) -> dict[str, Lists]:
+    return {
+        name: Lists(ranking, inputs.queries.names, inputs.index.names)
+        for name, ranking in answers.rankings.items()
+    }
 
 
 def _predictions(inputs: Inputs, answers: Answers) -> Predictions | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from steeple.arrays.files.ids import beside_of
 from steeple.arrays.files.opening import Where
 from steeple.arrays.inputs import Sources
+from steeple.datasets.whole import target_of
 from steeple.errors import InputError, StorageError
 
 __all__ = ["Wanted"]
@@ -45,7 +46,8 @@ class Wanted:
         """Sees to it that hours of work do not end in a typing error.
 
         Raises:
-            InputError: if nothing is wanted, or two results, or what is not a file, by one name.
+            InputError: if nothing is wanted, or two results by one name, or one where something
+                else than a file is.
             StorageError: if nothing can be written where a file is to be.
         """
         if not (self.written or self.solution or self.recognition_solution):
@@ -54,12 +56,13 @@ class Wanted:
                 "figures"
             )
         for path in self.written:
-            if path.is_dir() or not path.absolute().parent.is_dir():
+            place = target_of(path).parent
+            if not place.is_dir():
                 raise InputError(
                     f"{path} is no place for a CSV; give a file in a folder that exists"
                 )
             try:
-                with tempfile.TemporaryFile(dir=path.absolute().parent):
+                with tempfile.TemporaryFile(dir=place):
                     pass
             except OSError as error:
                 raise StorageError(

@@ -28,6 +28,7 @@ from steeple.cleaning import clean as run
 from steeple.cli import options
 from steeple.cli.console import console, emit_json, errors, show_table, shown_progress
 from steeple.collection.store import LocalStore
+from steeple.datasets.whole import target_of
 from steeple.errors import InputError
 
 if TYPE_CHECKING:
@@ -211,6 +212,7 @@ class _Photos:
         """Sees to it that hours of work do not end in a typing error."""
         if not out.absolute().parent.is_dir() or out.is_dir():
             raise InputError(f"{out} is no place for a CSV; give a file in a folder that exists")
+        target_of(out)
         if is_collection(self.source) and (self.collection or self.landmarks):
             given = "--collection" if self.collection else "--landmarks"
             raise InputError(f"{self.source} is a collection itself; leave out {given}")

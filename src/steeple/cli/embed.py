@@ -104,6 +104,8 @@ def _show(report: EmbedReport, output: Output) -> None:
             f"{report.learned_from:,} photos were learned from; describe more photos alike with "
             f"--embedder {output.folder / 'embedder'}"
         )
+    for note in report.notes:
+        console.print(note, style="yellow")
     show_left_out(report.failed)
     if all(report.parts.get(part) for part in ("queries", "index", "training")):
         words = ["rerank"]

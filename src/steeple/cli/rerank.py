@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -49,8 +50,9 @@ TrainingLabels = Annotated[
     Path | None,
     typer.Option(
         "--training-labels",
-        help="Their landmarks: a CSV of id,landmark_id or landmark_id,images, or one landmark a "
-        "line (or .npy) in the order of the rows.",
+        help="Their landmarks: a CSV of id,landmark_id or landmark_id,images (path for id and "
+        "landmark for landmark_id will do), or one landmark a line (or .npy) in the order of the "
+        "rows.",
     ),
 ]
 Identifiers = Annotated[
@@ -96,12 +98,27 @@ Rerank = Annotated[
         "by commas (aqe,two-stage). Give it several times to compare; the last one is written.",
     ),
 ]
-Length = Annotated[int, typer.Option("--k", min=1, help="Length of the rankings.")]
+Length = Annotated[
+    int,
+    typer.Option(
+        "--k",
+        min=1,
+        help="Length of the rankings; the submission has 100 at most, as Kaggle takes.",
+    ),
+]
 Voters = Annotated[
     int, typer.Option("--neighbours", min=1, help="Training images that vote for an image.")
 ]
 Normalize = Annotated[
     bool, typer.Option("--normalize", help="Divide each descriptor by its length.")
+]
+Memory = Annotated[
+    str,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        help="Work space beside what is read and written, such as 512MB.",
+    ),
 ]
 DeviceOption = Annotated[Device, typer.Option("--device", help="What multiplies.")]
 Approximate = Annotated[
@@ -136,7 +153,7 @@ def rerank(
     k: Length = 100,
     neighbours: Voters = 3,
     normalize: Normalize = False,
-    memory: options.Memory = 4_000_000_000,
+    memory: Memory = "4GB",
     device: DeviceOption = Device.AUTO,
     approximate: Approximate = "none",
     keep: KeepOption = None,
@@ -150,17 +167,23 @@ def rerank(
     from steeple.arrays import Settings, Sources, Wanted, parse_methods, rerank_files
 
     methods = parse_methods(method or ["two-stage"])
-    files: dict[Part, str | None] = {"queries": queries, "index": index, "training": training}
+    given: dict[Part, str | None] = {"queries": queries, "index": index, "training": training}
+    files = {part: file for part, file in given.items() if file is not None}
+    id_files: dict[Part, Path | None] = {
+        "queries": query_ids,
+        "index": index_ids,
+        "training": training_ids,
+    }
     sources = Sources(
-        {part: file for part, file in files.items() if file is not None},
-        _ids(ids or [], {"queries": query_ids, "index": index_ids, "training": training_ids}),
+        files,
+        _ids(ids or [], id_files, files),
         training_labels,
         normalize=normalize,
     )
     settings = Settings(
         k=k,
         voters=neighbours,
-        memory=memory,
+        memory=options.parse_memory(memory),
         device=device.value,
         approximate=None if approximate == "none" else approximate,
         seed=seed,
@@ -174,11 +197,13 @@ def rerank(
         _show(found)
 
 
-def _ids(values: list[str], given: dict[Part, Path | None]) -> dict[Part, Path]:
-    """All files of ids, however they were given."""
+def _ids(
+    values: list[str], given: dict[Part, Path | None], parts: Collection[Part]
+) -> dict[Part, Path]:
+    """All files of ids, however they were given; of folders, those of the parts that there are."""
     from steeple.arrays import split_ids
 
-    found = split_ids(values)
+    found = split_ids(values, parts)
     for part, path in given.items():
         if path is not None and part in found:
             raise InputError(f"the ids of {part} are given twice: {found[part]} and {path}")

@@ -109,6 +109,8 @@ def test_refuses_other_lengths_than_one_unless_asked_to_normalize():
 
 def test_rounding_to_float16_and_zeros_are_fine():
     array = units(1, 500, 512).astype(np.float16)
-    array[3] = 0
-    assert exhaust(FileDescriptors(array, "x.npy")) == [500]
+    array[3] = array[7] = 0
+    descriptors = FileDescriptors(array, "x.npy")
+    assert exhaust(descriptors) == exhaust(descriptors) == [500]
+    assert descriptors.zeros == 2
     assert not FileDescriptors(array, "x", normalize=True).rows(3, 4).any()

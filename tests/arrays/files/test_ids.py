@@ -130,6 +130,14 @@ class TestSplit:
         mixed = [f"training={paths[2]}, {paths[0]}", paths[1]]
         assert split_ids(mixed) == three
 
+    def test_a_folder_may_hold_ids_of_more_parts(self, files):
+        some = {part: files / f"{part}.txt" for part in ("queries", "index")}
+        assert split_ids([str(files)], some) == some
+        (files / "only").mkdir()
+        (files / "only/training.txt").write_text("t\n")
+        with pytest.raises(InputError, match=r"holds no ids; it needs queries\.txt, index\.txt$"):
+            split_ids([str(files / "only")], some)
+
     def test_a_name_may_hold_a_comma(self, tmp_path):
         (tmp_path / "a,b.txt").write_text("x\n")
         assert split_ids([str(tmp_path / "a,b.txt")]) == {"queries": tmp_path / "a,b.txt"}
@@ -153,9 +161,13 @@ class TestSplit:
         assert split_ids(["other=x.txt"]) == {"queries": Path("other=x.txt")}
 
 
-def test_submissions_cannot_say_spaces():
-    check_printable(coded(["a", "b/c.jpg"]), "index")
-    with pytest.raises(LabelError, match="index id 'b c' holds a space"):
-        check_printable(coded(["a", "b c"]), "index")
-    with pytest.raises(LabelError, match="holds a space"):
-        check_printable(coded(["a\tb"]), "queries")
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("b c", "holds a space"), ("b\tc", "holds a space"), ("b\x01c", "holds a control character")],
+)
+def test_what_submissions_cannot_say(name, fault):
+    place = Path("some/index.txt")
+    check_printable(coded(["a", "b/c.jpg"]), "index id", place)
+    with pytest.raises(LabelError) as error:
+        check_printable(coded(["a", name]), "landmark", place)
+    assert str(error.value).startswith(f"some/index.txt: the landmark {name!r} {fault}, which a ")

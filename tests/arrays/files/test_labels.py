@@ -29,6 +29,8 @@ def write(path, text):
     [
         ("t.csv", "id,url,landmark_id\nd,,7\nb,,12\na,,7\n", ["7", "12", None, "7"]),
         ("t.csv", "id,landmark\na,Big Ben\nb,Türme\nc,x\nd,x\n", ["Big Ben", "Türme", "x", "x"]),
+        ("t.csv", "path,landmark\nd,7\nb,12\na,7\n", ["7", "12", None, "7"]),
+        ("t.csv", "path,landmark_id,id\nzz,7,d\nzz,12,b\n", [None, "12", None, "7"]),
         ("t.csv", "landmark_id,images\n7,d a\n12,b\n", ["7", "12", None, "7"]),
         ("t.csv", "landmark_id\n7\n12\n7\n8\n", ["7", "12", "7", "8"]),
         ("t.txt", "7\n12\n\n8\n", ["7", "12", None, "8"]),
@@ -71,7 +73,14 @@ def test_parquet(tmp_path):
     assert read({"landmark": ["x", None, "é", ""]}) == ["x", None, "é", None]
     table = {"id": ["d", "zz", "a"], "landmark_id": [3, 4, None], "url": ["", "", ""]}
     assert read(table) == [None, None, None, "3"]
-    with pytest.raises(LabelError, match=r"t\.parquet: no column landmark_id"):
+    assert read({"path": ["d", "a"], "landmark": ["x", "y"]}) == ["y", None, None, "x"]
+    assert read({"file": ["d", "a"], "landmark_id": [3, 4]}) == ["4", None, None, "3"]
+    assert read({"v": [[1.0]] * 4, "landmark_id": [7, 8, 12, 7]}) == ["7", "8", "12", "7"]
+    with pytest.raises(LabelError, match="no column of ids among number, landmark_id"):
+        read({"number": [4, 3, 2, 1], "landmark_id": [7, 8, 12, 7]})
+    with pytest.raises(LabelError, match="no column of ids among a, b, landmark_id"):
+        read({"a": ["d", "c"] * 2, "b": ["x", "y"] * 2, "landmark_id": [7, 8, 12, 7]})
+    with pytest.raises(LabelError, match=r"t\.parquet: no column landmark_id among id;"):
         read({"id": ["a"]})
     with pytest.raises(LabelError, match="2 landmarks for 4"):
         read({"landmark_id": [7, 8]})
@@ -93,7 +102,14 @@ def test_labels_of_others_are_counted(tmp_path):
         ("t.csv", "id,landmark_id\na,\n", ["line 2", "landmark is empty"]),
         ("t.csv", "id,landmark_id\n,3\n", ["line 2", "id is empty"]),
         ("t.csv", "landmark_id,images\n,a\n", ["line 2", "landmark is empty"]),
-        ("t.csv", "id,name\na,3\n", ["line 1", "no column landmark_id"]),
+        ("t.csv", "id,name\na,3\n", ["line 1", "no column landmark_id among id, name"]),
+        (
+            "t.csv",
+            "image_id,landmark_id\nd,1\nc,2\nb,3\na,4\n",
+            ["line 1", "no column of ids among image_id, landmark_id", "call it id"],
+        ),
+        ("t.csv", "ID,landmark\nd,1\nc,2\nb,3\na,4\n", ["among ID, landmark"]),
+        ("t.csv", "path,landmark\n,3\n", ["line 2", "path is empty"]),
         ("t.csv", "", ["line 1", "landmark_id"]),
         ("t.csv", "id,landmark_id\nx,3\ny,4\n", ["none of 2 labels", "'a'"]),
         ("t.txt", "1\n2\n", ["2 landmarks for 4 training images"]),

@@ -87,7 +87,7 @@ class TestNpy:
 
     def test_paths(self, tmp_path, array):
         refused(tmp_path / "gone.npy", "gone.npy", "no such file")
-        refused(tmp_path, "no such file")
+        refused(tmp_path, "is a folder")
         np.savez(tmp_path / "x.npz", array)
         refused(tmp_path / "x.npz", ".npy, .h5, .hdf5, .parquet")
         np.save(tmp_path / "a:b.npy", array)
@@ -120,6 +120,14 @@ class TestHdf5:
             )
             assert_array_equal(opened.descriptors.rows(0, len(array)), array)
         assert told == [(len(array), len(array))]
+
+    def test_numbers_beyond_float32_are_refused(self, tmp_path, array, h5py):
+        large = array.astype("float64")
+        large[3] *= 1e300
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file.create_dataset("index", data=large, chunks=True)
+        with pytest.raises(InputError, match="row 3 holds NaN, infinity or numbers beyond"):
+            list(read(tmp_path / "x.h5").descriptors.check())
 
     def test_big_endian_and_a_user_block(self, tmp_path, array, h5py):
         with h5py.File(tmp_path / "x.h5", "w", userblock_size=1024) as file:
@@ -167,6 +175,41 @@ class TestParquet:
         assert_array_equal(opened.descriptors.rows(0, len(array)), array)
         assert opened.ids[3] == b"f3"
 
+    @pytest.mark.parametrize("stem", ["d", "pca_v2."])
+    def test_columns_with_numbers_go_by_these(self, tmp_path, array, arrow, stem):
+        order = sorted(range(array.shape[1]), key=str)
+        columns = {f"{stem}{n}": array[:, n] for n in order}
+        write_parquet(arrow, tmp_path / "x.parquet", columns)
+        opened = read(tmp_path / "x.parquet")
+        assert_array_equal(opened.descriptors.rows(0, len(array)), array)
+        assert opened.columns.names[:3] == (f"{stem}0", f"{stem}1", f"{stem}2")
+
+    def test_columns_go_by_the_names_of_another_file(self, tmp_path, array, arrow):
+        def write(name, order):
+            columns = {f"{chr(97 + n)}": array[:, n] for n in order}
+            write_parquet(arrow, tmp_path / name, columns)
+
+        write("q.parquet", range(24))
+        write("x.parquet", reversed(range(24)))
+        like = read(tmp_path / "q.parquet").columns
+        opened = read(tmp_path / "x.parquet", like=like)
+        assert_array_equal(opened.descriptors.rows(0, len(array)), array)
+        assert opened.fingerprint != read(tmp_path / "x.parquet").fingerprint
+        columns = {f"{chr(97 + n)}": array[:, n] for n in range(23)} | {"width": array[:, 23]}
+        write_parquet(arrow, tmp_path / "x.parquet", columns)
+        with pytest.raises(
+            InputError, match=r"x\.parquet: .* are not those of .*q\.parquet"
+        ) as error:
+            read(tmp_path / "x.parquet", like=like)
+        assert "(only here: width; only there: x)" in str(error.value)
+
+    def test_refuses_columns_of_one_name(self, tmp_path, array, arrow):
+        import pyarrow.parquet
+
+        table = arrow.table([arrow.array(array[:, n]) for n in (0, 1)], names=["d", "d"])
+        pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+        refused(tmp_path / "x.parquet", "several columns are called d")
+
     def test_one_dimension_alone(self, tmp_path, arrow):
         write_parquet(arrow, tmp_path / "x.parquet", {"d": np.ones(3, np.float32)})
         assert read(tmp_path / "x.parquet").descriptors.array.shape == (3, 1)
@@ -201,6 +244,11 @@ class TestParquet:
     def test_refuses_a_first_row_that_is_missing(self, tmp_path, arrow):
         write_parquet(arrow, tmp_path / "x.parquet", {"v": arrow.array([None, [1.0, 0.0]])})
         refused(tmp_path / "x.parquet", "row 0 holds nothing", "others hold 2")
+
+    def test_refuses_a_first_row_that_is_too_short(self, tmp_path, arrow):
+        values = arrow.array([[1.0], [1.0, 0.0], [0.0, 1.0]])
+        write_parquet(arrow, tmp_path / "x.parquet", {"v": values})
+        refused(tmp_path / "x.parquet", "row 0 holds 1 numbers", "others hold 2")
 
     def test_what_is_missing_is_no_number(self, tmp_path, arrow):
         write_parquet(arrow, tmp_path / "x.parquet", {"v": arrow.array([[1.0, 0.0], [None, 1.0]])})

@@ -302,8 +302,45 @@ class TestInputs:
     def test_ids_with_spaces(self, files):
         text = (files / "index.txt").read_text()
         (files / "index.txt").write_text(text.replace("x007", "x 007"))
-        with pytest.raises(InputError, match="index id 'x 007' holds a space"):
-            read_inputs(sources(files), MemoryShelf())
+        with pytest.raises(InputError, match=r"index\.txt: the index id 'x 007' holds a space"):
+            read_inputs(sources(files), MemoryShelf(), submission=True)
+        for recognition in (False, True):  # which writes no ids of the index
+            read_inputs(sources(files), MemoryShelf(), recognition=recognition)
+
+    def test_query_ids_with_control_characters(self, files):
+        text = (files / "queries.txt").read_text()
+        (files / "queries.txt").write_text(text.replace("q007", "q\x07"))
+        for written in ({"submission": True}, {"recognition": True}):
+            with pytest.raises(InputError, match=r"queries\.txt: the queries id .* control char"):
+                read_inputs(sources(files), MemoryShelf(), **written)
+        read_inputs(sources(files), MemoryShelf())
+
+    def test_landmarks_with_spaces(self, files):
+        text = (files / "training.csv").read_text()
+        (files / "training.csv").write_text(text.replace(",7\n", ",Big Ben\n"))
+        with pytest.raises(
+            InputError, match=r"training\.csv: the landmark 'Big Ben' holds a space"
+        ):
+            read_inputs(sources(files), MemoryShelf(), recognition=True)
+        read_inputs(sources(files), MemoryShelf(), submission=True)
+
+    def test_columns_in_another_order(self, files, toy):
+        arrow = pytest.importorskip("pyarrow", reason="the arrays extra is not installed")
+        import pyarrow.parquet as parquet
+
+        wanted = ask(read_inputs(sources(files), MemoryShelf()), "two-stage")
+        files_of = {}
+        for part, order in (("queries", range(24)), ("index", sorted(range(24), key=str))):
+            table = arrow.table({f"d{n}": getattr(toy, part)[:, n] for n in order})
+            files_of[part] = str(files / f"{part}.parquet")
+            parquet.write_table(table, files_of[part])
+        mixed = replace(sources(files), descriptors=sources(files).descriptors | files_of)
+        found = ask(read_inputs(mixed, MemoryShelf()), "two-stage")
+        assert_array_equal(found.rankings["two-stage"].ids, wanted.rankings["two-stage"].ids)
+        table = table.append_column("score", arrow.array([0.5] * 230))
+        parquet.write_table(table, files_of["index"])
+        with pytest.raises(InputError, match=r"index\.parquet: .* \(only here: score\)"):
+            read_inputs(mixed, MemoryShelf())
 
     def test_lengths_are_checked_in_all_files(self, files, toy):
         np.save(files / "training.npy", toy.training * 2)

@@ -11,10 +11,23 @@ import numpy.typing as npt
 
 from steeple.errors import InputError
 
-__all__ = ["Content", "Names", "to_names"]
+__all__ = ["Columns", "Content", "Names", "to_names"]
 
 Names: TypeAlias = npt.NDArray[np.bytes_]
 """Ids or landmarks, UTF-8: (n,) fixed-width bytes, because a million strings take 60 MB more."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that has one for each dimension.
+
+    Args:
+        names: (D,) in the order in which they are read.
+        file: whose they are, for errors.
+    """
+
+    names: tuple[str, ...]
+    file: str
 
 
 @dataclass(frozen=True)
@@ -26,12 +39,14 @@ class Content:
         array: the descriptors where they can be read in place; None where they cannot.
         pieces: reads them from the first row to the last, float arrays of shape (n, D).
         ids: (N,) the ids that the file holds itself; None if it holds none.
+        columns: those that the numbers of a descriptor lie in; None where they are in one.
     """
 
     shape: tuple[int, int]
     array: npt.NDArray[Any] | None
     pieces: Callable[[], Iterator[npt.NDArray[Any]]]
     ids: Names | None = None
+    columns: Columns | None = None
 
 
 def to_names(values: npt.NDArray[Any], name: str) -> Names:

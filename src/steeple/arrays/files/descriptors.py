@@ -48,6 +48,7 @@ class FileDescriptors:
         if not array.size:
             raise InputError(f"{name}: no descriptors, its shape is {array.shape}; check the file")
         self.array, self.name, self.normalize = array, name, normalize
+        self.zeros = 0  # descriptors of length 0 that `check` has met
         self._in_place = array.dtype == np.float32 and array.flags.c_contiguous and not normalize
 
     def __len__(self) -> int:
@@ -87,7 +88,7 @@ class FileDescriptors:
         return int(np.clip(memory // each, 1, _LONGEST))
 
     def check(self) -> Iterator[int]:
-        """Looks at every descriptor once.
+        """Looks at every descriptor once, and counts those that are all zeros.
 
         Yields:
             How many have been looked at.
@@ -96,6 +97,7 @@ class FileDescriptors:
             InputError: if one holds NaN or infinity, or, unless they are normalised as they are
                 read, has another length than 1. Zeros are allowed: they resemble nothing.
         """
+        self.zeros = 0
         for start in range(0, len(self), _CHECKED):
             stop = min(start + _CHECKED, len(self))
             with np.errstate(over="ignore", invalid="ignore"):  # what overflows becomes infinity
@@ -115,6 +117,7 @@ class FileDescriptors:
                     "similarity is an inner product of descriptors of length 1; --normalize "
                     "divides each by its length"
                 )
+            self.zeros += int((lengths <= _SHORTEST).sum())
             yield stop
 
     def _finish(self, part: npt.NDArray[Any]) -> Floats:

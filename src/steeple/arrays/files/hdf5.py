@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from steeple.arrays.files.content import Content, Names, to_names
 from steeple.errors import InputError
 from steeple.extras import need
 
-__all__ = ["DATASET", "IDS", "Hdf5Writer", "open_hdf5"]
+__all__ = ["DATASET", "IDS", "Hdf5Writer", "hdf5_bytes", "open_hdf5"]
 
 DATASET = "descriptors"
 """The dataset that is written."""
@@ -29,7 +29,10 @@ IDS = "ids"
 """The dataset of ids, beside that of descriptors."""
 
 _DAMAGE = (OSError, KeyError, RuntimeError, TypeError, UnicodeError)
-_ROWS = 1 << 13  # rows of a piece, and of a chunk written
+_ROWS = 1 << 13  # rows of a piece
+_CHUNK = 1 << 20  # bytes of a chunk written, of float32: as much as HDF5 holds in memory
+_TEXT = 40  # bytes that HDF5 needs for a text besides its own
+_BESIDE = 1 << 18  # bytes for headers, trees and blocks that are begun
 
 
 def open_hdf5(path: Path, dataset: str | None) -> Content:
@@ -121,26 +124,29 @@ def _ids(found: Any, name: str) -> Names | None:
 class Hdf5Writer:
     """Writes the datasets ``descriptors`` and ``ids``.
 
+    HDF5 writes when it likes, also while it lets go of a file, and a full disk is then a dead
+    process. So the file has all the room it may need before HDF5 is given it, and the room that
+    is left goes back when it is closed.
+
     Args:
         path: the file.
         dimension: numbers per row.
         dtype: float32 or float16.
+        ids: of all rows that may come; some may be left out.
 
     Raises:
         OSError: if it cannot be written; so do the methods.
     """
 
-    def __init__(self, path: Path, dimension: int, dtype: str) -> None:
+    def __init__(self, path: Path, dimension: int, dtype: str, ids: Sequence[str]) -> None:
         self._h5py = need("h5py", "arrays")
+        with path.open("wb") as file:
+            file.write(self._empty(dimension, dtype))
+            file.flush()
+            os.posix_fallocate(file.fileno(), 0, hdf5_bytes(dimension, dtype, ids))
         with _os_errors():
-            self._file = self._h5py.File(path, "w")
-            self._rows = self._file.create_dataset(
-                DATASET,
-                shape=(0, dimension),
-                maxshape=(None, dimension),
-                chunks=(max(1, (1 << 20) // (4 * dimension)), dimension),
-                dtype=dtype,
-            )
+            self._file = self._h5py.File(path, "r+")
+            self._rows = self._file[DATASET]
 
     def append(self, descriptors: npt.NDArray[np.floating]) -> None:
         """Writes more rows, (n, D)."""
@@ -158,6 +164,41 @@ class Hdf5Writer:
         """Lets go of the file."""
         with _os_errors():
             self._file.close()
+
+    def _empty(self, dimension: int, dtype: str) -> bytes:
+        """A file without rows, made in memory: 2 kB."""
+        with self._h5py.File("new", "w", driver="core", backing_store=False) as file:
+            file.create_dataset(
+                DATASET,
+                shape=(0, dimension),
+                maxshape=(None, dimension),
+                chunks=(_chunk_rows(dimension), dimension),
+                dtype=dtype,
+            )
+            file.flush()
+            image: bytes = file.id.get_file_image()
+        return image
+
+
+def hdf5_bytes(dimension: int, dtype: str, ids: Sequence[str]) -> int:
+    """How large a file becomes at most that `Hdf5Writer` writes.
+
+    Args:
+        dimension: numbers per row.
+        dtype: float32 or float16.
+        ids: of all rows.
+    """
+    rows = _chunk_rows(dimension)
+    chunks = -(-len(ids) // rows)  # the last one is as large as the others
+    numbers = chunks * rows * dimension * np.dtype(dtype).itemsize
+    texts = sum(_TEXT + len(name.encode("utf-8", "surrogatepass")) for name in ids)
+    # Texts lie in blocks of which a part may stay empty; a chunk has an entry of 40 bytes in a tree
+    # whose nodes are half full at least.
+    return numbers + 2 * texts + 128 * chunks + _BESIDE
+
+
+def _chunk_rows(dimension: int) -> int:
+    return max(1, _CHUNK // (4 * dimension))
 
 
 @contextmanager

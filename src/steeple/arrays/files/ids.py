@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -12,6 +12,7 @@ from steeple.arrays.files.content import Names, to_names
 from steeple.arrays.files.npy import map_npy
 from steeple.arrays.files.opening import DescriptorFile
 from steeple.datasets.gldv2.tables import read_rows
+from steeple.datasets.names import word_fault
 from steeple.errors import InputError, LabelError
 from steeple.retrieval.types import PAD, Ids
 
@@ -22,6 +23,7 @@ __all__ = [
     "beside_of",
     "check_printable",
     "find_ids",
+    "ids_file",
     "positions_of",
     "read_ids",
     "split_ids",
@@ -113,12 +115,11 @@ def find_ids(file: DescriptorFile, given: Path | None) -> tuple[Names, bool]:
         LabelError: if there are more or fewer ids than rows, or as `read_ids`.
     """
     count = len(file.descriptors)
-    beside = beside_of(file.where.path)
+    path = ids_file(file, given)
     if given is None and file.ids is not None:
-        _check(file.where.path, file.ids)
+        _check(path, file.ids)
         return file.ids, True
-    path = given or (beside if beside.is_file() else None)
-    if path is None:
+    if given is None and not path.is_file():
         return np.arange(count).astype(f"S{len(str(count))}"), False
     names = read_ids(path)
     if len(names) != count:
@@ -129,16 +130,24 @@ def find_ids(file: DescriptorFile, given: Path | None) -> tuple[Names, bool]:
     return names, True
 
 
+def ids_file(file: DescriptorFile, given: Path | None) -> Path:
+    """Where the ids of the rows lie, or would lie if there were any; arguments as of `find_ids`."""
+    if given is not None:
+        return given
+    return file.where.path if file.ids is not None else beside_of(file.where.path)
+
+
 def beside_of(path: Path) -> Path:
     """Where the ids of a file of descriptors are looked for: ``index.txt`` for ``index.npy``."""
     return path.with_suffix(".txt")
 
 
-def split_ids(values: Iterable[str]) -> dict[Part, Path]:
+def split_ids(values: Iterable[str], parts: Collection[Part] = PARTS) -> dict[Part, Path]:
     """What ``--ids`` means: ``PART=PATH``, plain paths in the order of the parts, or a folder.
 
     Args:
         values: as given; each may hold several, joined by commas.
+        parts: those that there are descriptors of; a folder may hold ids of others.
 
     Raises:
         InputError: if a part has two files, there are too many, or a folder holds none.
@@ -150,7 +159,7 @@ def split_ids(values: Iterable[str]) -> dict[Part, Path]:
         if equals and name in PARTS:
             _put(found, name, Path(rest))
         elif Path(word).is_dir():
-            for part, path in _in_folder(Path(word)).items():
+            for part, path in _in_folder(Path(word), parts).items():
                 _put(found, part, path)
         else:
             plain.append(Path(word))
@@ -176,19 +185,23 @@ def positions_of(wanted: Names, names: Names, order: Ids | None = None) -> Ids:
     return np.where(names[place] == wanted, place, PAD).astype(np.int64)
 
 
-def check_printable(names: Names, part: str) -> None:
-    """Refuses ids that a submission, which separates them by spaces, cannot say.
+def check_printable(names: Names, what: str, path: Path) -> None:
+    """Refuses names that a submission cannot say, by the rule of those who write it.
+
+    Args:
+        names: ids or landmarks.
+        what: what to call one in the error.
+        path: the file that has them.
 
     Raises:
-        LabelError: if one holds a space.
+        LabelError: if one cannot be said, for example because it holds a space.
     """
     for name in map(bytes.decode, names.tolist()):
-        if name.split() == [name]:
-            continue
-        raise LabelError(
-            f"the {part} id {name!r} holds a space, and a submission separates ids by spaces; "
-            "rename it"
-        )
+        if fault := word_fault(name):
+            raise LabelError(
+                f"{path}: the {what} {name[:80]!r} {fault}, which a submission cannot say; rename "
+                "it, or leave out --out and --recognition-out"
+            )
 
 
 def _check(path: Path, names: Names) -> None:
@@ -215,15 +228,16 @@ def _words(values: Iterable[str]) -> Iterable[str]:
             yield from (word.strip() for word in value.split(",") if word.strip())
 
 
-def _in_folder(folder: Path) -> dict[Part, Path]:
+def _in_folder(folder: Path, parts: Collection[Part]) -> dict[Part, Path]:
+    wanted = {part: _IN_FOLDER[part] for part in PARTS if part in parts}
     found = {
         part: next((folder / name for name in names if (folder / name).is_file()), None)
-        for part, names in _IN_FOLDER.items()
+        for part, names in wanted.items()
     }
     there = {part: path for part, path in found.items() if path is not None}
     if not there:
-        wanted = ", ".join(names[0] for names in _IN_FOLDER.values())
-        raise InputError(f"{folder} holds no ids; it needs {wanted}")
+        files = ", ".join(names[0] for names in wanted.values())
+        raise InputError(f"{folder} holds no ids; it needs {files}")
     return there
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from steeple.arrays.files.content import Names, to_names
 from steeple.arrays.files.ids import as_names, positions_of, read_lines
 from steeple.arrays.files.npy import map_npy
-from steeple.arrays.files.parquet import ID, read_columns
+from steeple.arrays.files.parquet import column_kinds, read_columns
 from steeple.datasets.gldv2.tables import FILL_IN, line_error, read_rows
 from steeple.errors import LabelError
 from steeple.retrieval.types import PAD, UNVOTED, Ids
@@ -22,6 +22,8 @@ __all__ = ["Labels", "read_labels"]
 
 _TOGETHER = 1 << 16  # labels looked up at a time
 _LANDMARK = ("landmark_id", "landmark")
+_IMAGE = ("id", "path")
+_SHOWN = 200  # characters of the names of columns in an error
 _NONE = b"-1"  # what arrays say of images without a label, and so texts made of them
 
 
@@ -43,12 +45,16 @@ class Labels:
 def read_labels(path: Path, ids: Names, *, numbered: bool = False) -> Labels:
     """Reads the landmarks of training images.
 
-    - a CSV with ``id,landmark_id`` (or ``id,landmark``), such as train.csv;
+    - a CSV with ``id,landmark_id``, such as train.csv; the id may be called ``path``, and the
+      landmark ``landmark``;
     - a CSV with ``landmark_id,images``, such as train_clean.csv;
-    - a CSV with ``landmark_id`` alone, or a text with a landmark a line, in the order of the rows;
+    - a CSV with ``landmark_id`` and no other column, or a text with a landmark a line, in the order
+      of the rows;
     - an .npy of integers or texts in the order of the rows;
-    - a Parquet file with the column ``landmark_id``, and ``id`` where it is not in that order.
+    - a Parquet file with the same columns as a CSV, or ``landmark_id`` beside descriptors, in the
+      order of the rows; the only other column of texts is that of the ids, however it is called.
 
+    A column with another name may be that of the ids, so the order of the rows says nothing then.
     In all of them -1 (in an .npy of integers any negative number) is no landmark, but says that
     there is no label.
 
@@ -77,26 +83,52 @@ def read_labels(path: Path, ids: Names, *, numbered: bool = False) -> Labels:
     header = _header(path)
     landmark = next((name for name in _LANDMARK if name in header), None)
     if landmark is None:
-        raise line_error(path, 1, "no column landmark_id", "name the columns in the first line")
-    if "id" in header:
-        return _by_id(path, _pairs(path, landmark), ids, numbered)
+        reason = f"no column landmark_id among {_listed(header)}"
+        raise line_error(path, 1, reason, "name the columns in the first line")
+    image = next((name for name in _IMAGE if name in header), None)
+    if image is not None:
+        return _by_id(path, _pairs(path, image, landmark), ids, numbered)
     if "images" in header:
         return _by_id(path, _cleaned(path, landmark), ids, numbered)
+    if len(header) > 1:
+        raise line_error(path, 1, *_no_ids(header, landmark))
     names = as_names([row[0].encode() for _, row in read_rows(path, landmark)], path)
     return _in_order(path, names, ids)
 
 
 def _from_parquet(path: Path, ids: Names, numbered: bool) -> Labels:
-    columns = read_columns(path, ID, *_LANDMARK)
-    names = next((columns[name] for name in _LANDMARK if columns[name] is not None), None)
-    if names is None:
-        raise LabelError(f"{path}: no column landmark_id; add it, or give a CSV")
-    images = columns[ID]
-    if images is None:
-        return _in_order(path, names, ids)
-    pairs = zip(images.tolist(), names.tolist(), strict=True)
-    rows = ((row, image, name) for row, (image, name) in enumerate(pairs) if name)
+    kinds = column_kinds(path)
+    landmark = next((name for name in _LANDMARK if name in kinds), None)
+    if landmark is None:
+        raise LabelError(
+            f"{path}: no column landmark_id among {_listed([*kinds])}; add it, or give a CSV"
+        )
+    others = {name: kind for name, kind in kinds.items() if name != landmark}
+    texts = [name for name, kind in others.items() if kind == "texts"]
+    image = next((name for name in _IMAGE if name in others), texts[0] if len(texts) == 1 else None)
+    if image is None and set(others.values()) & {"texts", "integers"}:
+        raise LabelError(f"{path}: {'; '.join(_no_ids([*kinds], landmark))}")
+    columns = read_columns(path, *filter(None, (image, landmark)))
+    if image is None:
+        return _in_order(path, columns[landmark], ids)
+    pairs = zip(columns[image].tolist(), columns[landmark].tolist(), strict=True)
+    rows = ((row, name, label) for row, (name, label) in enumerate(pairs) if label)
     return _by_id(path, rows, ids, numbered)
+
+
+def _no_ids(columns: Sequence[str], landmark: str) -> tuple[str, str]:
+    """What is wrong with a table whose ids cannot be found, and the way out."""
+    return (
+        f"no column of ids among {_listed(columns)}",
+        f"call it id, or give the column {landmark} alone, in the order of the rows",
+    )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Names of columns as an error has them: not all of hundreds, nor what a line cannot hold."""
+    text = ", ".join(columns)
+    short = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return short if short.isprintable() else repr(short)
 
 
 def _header(path: Path) -> list[str]:
@@ -105,10 +137,11 @@ def _header(path: Path) -> list[str]:
     return [name.strip() for name in next(csv.reader([first]), [])]
 
 
-def _pairs(path: Path, landmark: str) -> Iterator[tuple[int, bytes, bytes]]:
-    for line, (image, name) in read_rows(path, "id", landmark):
+def _pairs(path: Path, column: str, landmark: str) -> Iterator[tuple[int, bytes, bytes]]:
+    for line, (image, name) in read_rows(path, column, landmark):
         if not image or not name:
-            raise line_error(path, line, f"the {'landmark' if image else 'id'} is empty", FILL_IN)
+            empty = "landmark" if image else column
+            raise line_error(path, line, f"the {empty} is empty", FILL_IN)
         yield line, image.encode(), name.encode()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from steeple.arrays.files.content import Content, Names
+from steeple.arrays.files.content import Columns, Content, Names
 from steeple.arrays.files.descriptors import FileDescriptors
 from steeple.arrays.files.hdf5 import open_hdf5
 from steeple.arrays.files.npy import open_npy
@@ -50,6 +50,8 @@ class Where:
             before, _, after = text.rpartition(":")
             path, part = Path(before), after
         ending = path.suffix.lower()
+        if path.is_dir():
+            raise InputError(f"{path} is a folder; give a file of descriptors in it")
         if not path.is_file():
             raise InputError(f"{path}: no such file; give an array of descriptors")
         if ending not in ENDINGS:
@@ -60,8 +62,11 @@ class Where:
             raise InputError(f"{text}: an .npy file has no parts; give {path}")
         return cls(path, part)
 
-    def open(self) -> Content:
+    def open(self, like: Columns | None = None) -> Content:
         """Opens it.
+
+        Args:
+            like: the columns of another file, which those of a Parquet file must be.
 
         Raises:
             InputError: if it holds no descriptors.
@@ -71,7 +76,7 @@ class Where:
         if ending == ".npy":
             return open_npy(self.path)
         if ending == ".parquet":
-            return open_parquet(self.path, self.part)
+            return open_parquet(self.path, self.part, like)
         return open_hdf5(self.path, self.part)
 
     def fingerprint(self) -> str:
@@ -99,12 +104,14 @@ class DescriptorFile:
         descriptors: what it holds, not looked at yet.
         ids: those that it holds itself; None if it holds none.
         fingerprint: changes with the file and with how it is read.
+        columns: those that the numbers of a descriptor lie in; None where they are in one.
     """
 
     where: Where
     descriptors: FileDescriptors
     ids: Names | None
     fingerprint: str
+    columns: Columns | None = None
 
 
 def open_descriptors(
@@ -112,6 +119,7 @@ def open_descriptors(
     shelf: Shelf,
     *,
     normalize: bool = False,
+    like: Columns | None = None,
     told: Callable[[int, int], None] | None = None,
 ) -> DescriptorFile:
     """Opens a file so that it can be sliced without loading it.
@@ -122,16 +130,20 @@ def open_descriptors(
         text: the file, as `Where.of` reads it.
         shelf: where it is unpacked.
         normalize: divide each descriptor by its length as it is read.
+        like: the columns of another file, whose descriptors these are compared with.
         told: hears how many descriptors are unpacked, and how many there are.
 
     Raises:
-        InputError: if it holds no descriptors.
+        InputError: if it holds no descriptors, or has other columns.
         MissingExtraError: if a library for it is not installed.
         StorageError: if there is no room to unpack it.
     """
     where = Where.of(text)
-    content = where.open()
+    content = where.open(like)
     fingerprint = where.fingerprint()
+    if content.columns is not None:
+        order = "\n".join(content.columns.names).encode()
+        fingerprint += f"-{hashlib.blake2b(order, digest_size=4).hexdigest()}"
     array = content.array
     if array is None:
         FileDescriptors(np.empty(content.shape, np.float32), text)  # refuses what is empty
@@ -139,7 +151,8 @@ def open_descriptors(
         def fill(arrays: Arrays) -> None:
             row = 0
             for piece in content.pieces():
-                arrays["descriptors"][row : row + len(piece)] = piece
+                with np.errstate(over="ignore"):  # it becomes infinity, which is refused later
+                    arrays["descriptors"][row : row + len(piece)] = piece
                 row += len(piece)
                 if told:
                     told(row, content.shape[0])
@@ -153,4 +166,4 @@ def open_descriptors(
             "write the file again"
         )
     kind = "-n" if normalize else ""
-    return DescriptorFile(where, descriptors, content.ids, fingerprint + kind)
+    return DescriptorFile(where, descriptors, content.ids, fingerprint + kind, content.columns)

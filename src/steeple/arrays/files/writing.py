@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from steeple.arrays.files.hdf5 import Hdf5Writer
+import numpy as np
+
+from steeple.arrays.files.hdf5 import Hdf5Writer, hdf5_bytes
 from steeple.arrays.files.npy import NpyWriter
 from steeple.arrays.files.parquet import ParquetWriter
 from steeple.errors import SteepleError, StorageError
+from steeple.extras import need
 from steeple.retrieval.types import Floats
 
-__all__ = ["Format", "Rows", "writing"]
+__all__ = ["Format", "Rows", "bytes_of", "need_libraries", "writing"]
 
 
 class Format(StrEnum):
@@ -41,8 +44,35 @@ class _Writer(Rows, Protocol):
     def close(self) -> None: ...
 
 
+def need_libraries(form: Format) -> None:
+    """Sees to it that a format can be written.
+
+    Raises:
+        MissingExtraError: if a library for it is not installed.
+    """
+    for module in _LIBRARIES[form]:
+        need(module, "arrays")
+
+
+def bytes_of(form: Format, dimension: int, dtype: str, ids: Sequence[str]) -> int:
+    """How much room an array takes, its ids included.
+
+    Args:
+        form: its format.
+        dimension: D.
+        dtype: float32 or float16.
+        ids: of its rows.
+    """
+    if form is Format.H5:
+        return hdf5_bytes(dimension, dtype, ids)
+    texts = sum(len(name.encode("utf-8", "surrogatepass")) + 1 for name in ids)
+    return len(ids) * dimension * np.dtype(dtype).itemsize + texts
+
+
 @contextmanager
-def writing(path: Path, form: Format, dimension: int, dtype: str) -> Iterator[Rows]:
+def writing(
+    path: Path, form: Format, dimension: int, dtype: str, ids: Sequence[str]
+) -> Iterator[Rows]:
     """Writes an array, and for .npy a text of ids beside it, ``photos.txt`` for ``photos.npy``.
 
     What is written gets its name when the block ends; if it fails, nothing is left.
@@ -52,6 +82,7 @@ def writing(path: Path, form: Format, dimension: int, dtype: str) -> Iterator[Ro
         form: its format.
         dimension: D.
         dtype: float32 or float16.
+        ids: of all rows that may come; some may be left out.
 
     Raises:
         MissingExtraError: if a library for the format is not installed.
@@ -59,7 +90,7 @@ def writing(path: Path, form: Format, dimension: int, dtype: str) -> Iterator[Ro
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        rows = _WRITERS[form](beside, dimension, dtype)
+        rows = _WRITERS[form](beside, dimension, dtype, ids)
         try:
             yield rows
             rows.finish()
@@ -80,7 +111,7 @@ def writing(path: Path, form: Format, dimension: int, dtype: str) -> Iterator[Ro
 
 
 class _Npy:
-    def __init__(self, path: Path, dimension: int, dtype: str) -> None:
+    def __init__(self, path: Path, dimension: int, dtype: str, _: Sequence[str]) -> None:
         self._file = path.open("wb")
         self._rows = NpyWriter(self._file, dimension, dtype)
         self.ids: list[str] = []
@@ -97,8 +128,8 @@ class _Npy:
 
 
 class _Hdf5:
-    def __init__(self, path: Path, dimension: int, dtype: str) -> None:
-        self._rows = Hdf5Writer(path, dimension, dtype)
+    def __init__(self, path: Path, dimension: int, dtype: str, ids: Sequence[str]) -> None:
+        self._rows = Hdf5Writer(path, dimension, dtype, ids)
         self.ids: list[str] = []
 
     def append(self, ids: list[str], descriptors: Floats) -> None:
@@ -113,7 +144,7 @@ class _Hdf5:
 
 
 class _Parquet:
-    def __init__(self, path: Path, dimension: int, dtype: str) -> None:
+    def __init__(self, path: Path, dimension: int, dtype: str, _: Sequence[str]) -> None:
         self._rows = ParquetWriter(path, dimension, dtype)
         self.ids: list[str] = []
 
@@ -127,7 +158,13 @@ class _Parquet:
         self._rows.close()
 
 
-_WRITERS: Mapping[Format, Callable[[Path, int, str], _Writer]] = {
+_LIBRARIES: Mapping[Format, Sequence[str]] = {
+    Format.NPY: (),
+    Format.H5: ("h5py",),
+    Format.PARQUET: ("pyarrow", "pyarrow.parquet"),
+}
+
+_WRITERS: Mapping[Format, Callable[[Path, int, str, Sequence[str]], _Writer]] = {
     Format.NPY: _Npy,
     Format.H5: _Hdf5,
     Format.PARQUET: _Parquet,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -14,14 +15,16 @@ from steeple.errors import StorageError
 from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.approximate.presets import FLAT, choose_index
 from steeple.retrieval.offline.graph import Told
+from steeple.retrieval.offline.search import RULE
 from steeple.retrieval.types import Floats
 
-__all__ = ["AUTO", "Built", "build_index", "digest_of"]
+__all__ = ["AUTO", "Built", "build_index"]
 
 AUTO = "auto"
 """Lets the number of images and the memory decide."""
 
 _WANTED = 0.95  # recall that an index is tuned to
+_BYTES = 1 << 20  # of a file read at a time
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def build_index(
     memory: int,
     seed: int,
     told: Told,
-) -> tuple[ApproximateIndex, Built] | None:
+) -> tuple[ApproximateIndex, Built, str] | None:
     """Builds an approximate index and tunes it until it finds 95 % of the exact neighbours.
 
     Args:
@@ -67,7 +70,8 @@ def build_index(
         told: hears how far it is.
 
     Returns:
-        The index and how good it is; None where exact search is the best choice.
+        The index; how good it is; a key that says what it is, whatever effort it is searched with,
+        and stands in the names of what is found by it. None where exact search is the best choice.
 
     Raises:
         InputError: if FAISS knows no such index.
@@ -80,22 +84,34 @@ def build_index(
     start = perf_counter()
     file = None
     if place is not None:
-        file = place.with_name(f"{place.name}-{digest_of(factory, seed)}.faiss")
+        file = place.with_name(f"{place.name}-{_digest(factory, seed)}.faiss")
     index = _kept(file, factory, len(images))
     fresh = index is None
     if index is None:
         index = ApproximateIndex.build(images, factory, memory=memory, seed=seed, told=told)
         if file is not None:
             _keep(index, file)
+    # What was learned depends on the memory as well, unless it was kept from before.
+    content = memory if file is None else _checksum(file)
+    key = f"-{_digest(factory, seed, content, RULE)}"
     told("recall", 0, 1)
     reached = index.tune(queries, k, exact=images, wanted=_WANTED, memory=memory)
     told("recall", 1, 1)
-    return index, Built(part, factory, reached, perf_counter() - start if fresh else 0.0)
+    return index, Built(part, factory, reached, perf_counter() - start if fresh else 0.0), key
 
 
-def digest_of(factory: str, seed: int) -> str:
+def _digest(*parts: object) -> str:
     """Eight digits for an index: factory names may hold what file names cannot."""
-    return hashlib.blake2b(f"{factory} {seed}".encode(), digest_size=4).hexdigest()
+    return hashlib.blake2b(" ".join(map(str, parts)).encode(), digest_size=4).hexdigest()
+
+
+def _checksum(file: Path) -> int:
+    """CRC-32 of a kept index: one that had to be built again may not be the same."""
+    value = 0
+    with file.open("rb") as opened:
+        while data := opened.read(_BYTES):
+            value = zlib.crc32(data, value)
+    return value
 
 
 def _kept(file: Path | None, factory: str, images: int) -> ApproximateIndex | None:

@@ -8,14 +8,16 @@ from functools import cached_property
 from steeple.arrays.files.descriptors import FileDescriptors
 from steeple.arrays.inputs import Inputs
 from steeple.arrays.method.beliefs import Believer, draw_cohort, index_background
-from steeple.arrays.method.indexing import Built, build_index, digest_of
+from steeple.arrays.method.indexing import Built, build_index
 from steeple.arrays.method.keeping import Keep
 from steeple.arrays.method.searching import Searched, Searcher
 from steeple.arrays.method.training import TrainingSet
 from steeple.arrays.method.voters import find_voters
 from steeple.errors import InputError
 from steeple.progress import Progress
+from steeple.retrieval.descriptors import Search
 from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.search import OwnSearch
 from steeple.retrieval.offline.shelf import Shelf
 from steeple.retrieval.types import Floats, Ranking, Votes
 from steeple.retrieval.voting import count_votes
@@ -94,8 +96,23 @@ class Offline:
     @cached_property
     def graph(self) -> IndexGraph:
         """The neighbours of index images among themselves."""
-        shelf = self.keep.shelf(f"index-{self._index_key}{self._how(self.search)}")
-        return IndexGraph(self.index, self.search, shelf=shelf, told=self.progress)
+        shelf = self.keep.shelf(f"index-{self._index_key}{self.search.key}")
+        return IndexGraph(self.index, self._search_own, shelf=shelf, told=self.progress)
+
+    @property
+    def _search_own(self) -> Search:
+        """Finds the neighbours of index images in the index, whatever the queries are."""
+        index, settings = self.search.approximate, self.settings
+        if index is None:
+            return self.search
+        return OwnSearch(
+            index,
+            self.index,
+            self.search,
+            seed=settings.seed,
+            memory=settings.memory,
+            told=self.progress,
+        )
 
     @cached_property
     def index_votes(self) -> Votes:
@@ -145,13 +162,10 @@ class Offline:
     @property
     def _pair_shelf(self) -> Shelf:
         """The shelf of this index and this training set."""
-        how = self._how(self.search_training)
+        search = self.search_training
+        effort = search.approximate and search.approximate.effort
+        how = f"{search.key}-{effort.probes}-{effort.refine}" if effort else ""
         return self.keep.shelf(f"votes-{self._index_key}-{self.inputs.training_key}{how}")
-
-    def _how(self, search: Searcher) -> str:
-        """What an approximate search adds to the name of what it found."""
-        index = search.approximate
-        return "" if index is None else f"-{digest_of(index.factory, self.settings.seed)}"
 
     def _searcher(self, part: str, images: Searched, key: str, sample: Floats, k: int) -> Searcher:
         settings = self.settings
@@ -172,5 +186,6 @@ class Offline:
         )
         if found is None:
             return search
-        self.built.append(found[1])
-        return Searcher(images, settings.memory, settings.device, found[0])
+        index, built, what = found
+        self.built.append(built)
+        return Searcher(images, settings.memory, settings.device, index, what)

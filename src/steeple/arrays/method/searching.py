@@ -8,7 +8,7 @@ from typing import Protocol
 
 from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.neighbors import Block, search_blocks
-from steeple.retrieval.types import Floats, Ids, Ranking
+from steeple.retrieval.types import PAD, Floats, Ids, Ranking
 
 __all__ = ["Searched", "Searcher"]
 
@@ -35,17 +35,23 @@ class Searcher:
         memory: bytes of work space.
         device: what multiplies: ``cpu``, ``cuda``, or ``auto``.
         approximate: proposes candidates; None searches exactly.
+        key: changes with the approximate index; part of the name of what is found and kept. Empty
+            where everything is searched exactly.
     """
 
     images: Searched
     memory: int
     device: str = "cpu"
     approximate: ApproximateIndex | None = None
+    key: str = ""
 
     def __call__(
         self, queries: Floats, k: int, told: Callable[[float], None] | None = None
     ) -> Ranking:
         """The k images nearest to each query.
+
+        Where an approximate index proposes fewer than k for a query, though there are as many, that
+        query is searched exactly.
 
         Args:
             queries: (Q, D) float32.
@@ -57,9 +63,16 @@ class Searcher:
         """
         if self.approximate is not None:
             found = self.approximate.search(queries, k, exact=self.images, memory=self.memory)
+            short = (found.ids == PAD).sum(axis=1) > max(0, k - len(self.images))
+            if short.any():
+                best = self._exactly(queries[short], k, None)
+                found.ids[short], found.scores[short] = best.ids, best.scores
             if told:
                 told(1.0)
             return found
+        return self._exactly(queries, k, told)
+
+    def _exactly(self, queries: Floats, k: int, told: Callable[[float], None] | None) -> Ranking:
         # Half of the budget is for pieces that have to be converted, half for the search.
         blocks = self._counted(told)
         return search_blocks(queries, blocks, k, memory=self.memory // 2, device=self.device)

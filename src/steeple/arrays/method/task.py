@@ -82,7 +82,13 @@ class Task:
         """What no query changes."""
         offline = self.offline
         with self._timed("prepare search"):
-            context = Context(index=offline.index, search=offline.search, graph=offline.graph)
+            context = Context(
+                index=offline.index,
+                search=offline.search,
+                graph=offline.graph,
+                memory=self.settings.memory,
+                device=self.settings.device,
+            )
         if votes:
             with self._timed("index votes"):
                 context = replace(context, index_votes=offline.index_votes)

@@ -15,6 +15,7 @@ from steeple.retrieval.types import PAD, Ids, Ranking
 
 __all__ = ["find_voters"]
 
+_NOBODY = -2  # the id of no image, and of no pad
 _BLOCK = 1 << 16  # images that look for their voters together, and are kept when they have them
 
 
@@ -57,7 +58,9 @@ def find_voters(
             if own is None:
                 found = search(part, k, share)
             else:
-                found = without_self(search(part, k + 1, share), own[start:stop])
+                # Somebody else's id is -1, like the pads, which are not to go.
+                themselves = np.where(own[start:stop] == PAD, _NOBODY, own[start:stop])
+                found = without_self(search(part, k + 1, share), themselves)
             arrays["ids"][:], arrays["scores"][:] = found.ids, found.scores
 
         shape = (stop - start, k)

@@ -35,8 +35,14 @@ _NOTHING = ("", "None")
 _LISTED = "list them as other tables have them, separated by spaces, or write None alone"
 
 
-def read_retrieval_solution(path: Path | str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+def read_retrieval_solution(
+    path: Path | str, *, ids: Rule = id_fault
+) -> tuple[dict[str, list[str]], dict[str, Usage]]:
     """Reads ``retrieval_solution_v2.1.csv``.
+
+    Args:
+        path: the CSV file.
+        ids: the rule for ids of queries and index images; `word_fault` where they may be paths.
 
     Returns:
         Query id -> ids of the relevant index images, none where the file says None; query id ->
@@ -45,11 +51,17 @@ def read_retrieval_solution(path: Path | str) -> tuple[dict[str, list[str]], dic
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read(Path(path), "images", id_fault)
+    return _read(Path(path), "images", ids, ids)
 
 
-def read_recognition_solution(path: Path | str) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+def read_recognition_solution(
+    path: Path | str, *, ids: Rule = id_fault
+) -> tuple[dict[str, list[str]], dict[str, Usage]]:
     """Reads ``recognition_solution_v2.1.csv``.
+
+    Args:
+        path: the CSV file.
+        ids: the rule for ids of queries; `word_fault` where they may be paths.
 
     Returns:
         Query id -> landmarks, none where it shows none or is ignored; query id -> usage.
@@ -57,7 +69,7 @@ def read_recognition_solution(path: Path | str) -> tuple[dict[str, list[str]], d
     Raises:
         LabelError: the file is missing or malformed.
     """
-    return _read(Path(path), "landmarks", listed_fault)
+    return _read(Path(path), "landmarks", ids, listed_fault)
 
 
 def write_retrieval_solution(
@@ -94,13 +106,15 @@ def write_recognition_solution(
     _write(path, "landmarks", solution, usage, listed_fault, nothing="")
 
 
-def _read(path: Path, column: str, rule: Rule) -> tuple[dict[str, list[str]], dict[str, Usage]]:
+def _read(
+    path: Path, column: str, ids: Rule, listed: Rule
+) -> tuple[dict[str, list[str]], dict[str, Usage]]:
     usage: dict[str, Usage] = {}
 
     def items() -> Iterator[tuple[int, str, list[str]]]:
         for line, (query, text, part) in read_rows(path, "id", column, "Usage"):
             usage[query] = _usage(path, line, part)
-            answers = _answers(path, line, text, rule)
+            answers = _answers(path, line, text, listed)
             if part == "Ignored" and answers:
                 if column == "images":
                     raise line_error(
@@ -109,7 +123,7 @@ def _read(path: Path, column: str, rule: Rule) -> tuple[dict[str, list[str]], di
                 answers = []
             yield line, query, answers
 
-    return unique(path, items()), usage
+    return unique(path, items(), ids), usage
 
 
 def _usage(path: Path, line: int, part: str) -> Usage:
