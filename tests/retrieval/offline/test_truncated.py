@@ -88,10 +88,9 @@ def test_the_limit_cuts_off_where_scipy_is_cut_off() -> None:
 def test_batches_and_parts_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, near = make(5, 90, 30, 12)
     whole = TruncatedSolver(graph, 0.99).solve(near)
-    for batch, systems, gathered in ((1, 1, 1), (7, 3, 2), (90, 5, 4), (10, 32, 8)):
+    for batch, systems in ((1, 1), (7, 3), (90, 5), (10, 32)):
         monkeypatch.setattr("steeple.retrieval.offline.truncated.BATCH", batch)
         monkeypatch.setattr("steeple.retrieval.offline.truncated._SYSTEMS", systems)
-        monkeypatch.setattr("steeple.retrieval.offline.truncated._GATHERED", gathered)
         parts = TruncatedSolver(graph, 0.99).solve(near)
         np.testing.assert_allclose(parts, whole, rtol=1e-5, atol=1e-6)
 

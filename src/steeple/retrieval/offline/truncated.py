@@ -7,15 +7,15 @@ little work, most of it waiting for memory and for wrongly guessed branches. So:
 - A batch of systems reads each row of the graph once, in order; what they have in common is small
   enough to stay near the processor while each takes its part of it. That saves the more, the nearer
   the images of a batch are to each other.
-- A few systems become one block-diagonal matrix, and one run of conjugate gradients steps through
-  all of them, with scalars of its own for each.
-- Its entries are sorted by column and added up one by one. Rows have some six entries, and a loop
-  over so few is mispredicted at every end: twice the time and more, measured.
+- An edge is kept and looked for in one direction only; the other is written beside it in the end.
+- Some systems are one block-diagonal matrix, and one run of conjugate gradients steps through all
+  of them, with scalars of its own for each.
+- The entries of that matrix are added up one by one. Rows have some six entries, and a loop over so
+  few is mispredicted at every end: twice the time and more, measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -33,9 +33,8 @@ TOLERANCE, ITERATIONS = 1e-6, 20
 BATCH = 512
 """Systems that read the graph together."""
 
-_SYSTEMS = 64  # solved at a time; their matrix and vectors are some 6 MB
-_GATHERED = 16  # whose rows are gathered at a time: some 100 kB each
-_SETTLED = 2  # systems that are done leave once they are one in so many
+_SYSTEMS = 64  # solved together; their edges and vectors are some 10 MB
+_SETTLED = 2  # the edges of systems that are done leave once they are one in so many
 _OUTSIDE = -1
 
 Places: TypeAlias = npt.NDArray[Any]
@@ -57,13 +56,14 @@ class TruncatedSolver:
     """
 
     def __init__(self, graph: Any, alpha: float) -> None:
-        from scipy.sparse import csr_array
+        from scipy.sparse import csr_array, triu
 
         size = graph.shape[0]
+        edges = triu(graph, 1, format="csr")
         # One more row, without edges, stands for pads.
-        ends = np.append(graph.indptr, graph.indptr[-1])
-        data = np.asarray(-alpha * graph.data, dtype=np.float32)
-        self._edges = csr_array((data, graph.indices, ends), shape=(size + 1, size + 1))
+        ends = np.append(edges.indptr, edges.indptr[-1])
+        data = np.asarray(-alpha * edges.data, dtype=np.float32)
+        self._edges = csr_array((data, edges.indices, ends), shape=(size + 1, size + 1))
 
     def solve(self, neighbourhoods: Neighbourhoods) -> Floats:
         """Diffuses from the first image of each neighbourhood.
@@ -78,12 +78,12 @@ class TruncatedSolver:
         m = neighbourhoods.shape[1]
         out = np.zeros((len(neighbourhoods), m), dtype=np.float32)
         for start in range(0, len(out), BATCH):
-            systems = list(_extract(*self._shared(neighbourhoods[start : start + BATCH])))
+            shared, members = self._shared(neighbourhoods[start : start + BATCH])
             # Those of a size take about as many steps, and then few wait for the others.
-            order = np.argsort([len(system.data) for system in systems])
+            order = np.argsort(np.diff(shared.indptr)[members].sum(axis=1))
             for first in range(0, len(order), _SYSTEMS):
                 some = order[first : first + _SYSTEMS]
-                out[start + some] = _conjugate_gradients([systems[i] for i in some], m)
+                out[start + some] = _conjugate_gradients(_extract(shared, members[some]))
         return out
 
     def _shared(self, neighbourhoods: Neighbourhoods) -> tuple[Any, Places]:
@@ -106,53 +106,65 @@ class TruncatedSolver:
 
 
 @dataclass(frozen=True)
-class _System:
-    """One symmetric matrix, without its diagonal of ones.
+class _Systems:
+    """Symmetric matrices along the diagonal of one, without its diagonal of ones.
 
     Args:
-        rows: (nnz,).
-        columns: (nnz,), ascending; int16 where that is wide enough, like the rows.
-        data: (nnz,) float32.
+        shape: how many, and the size m of each.
+        one: (edges,) int32, a row of the whole matrix, edges of a system beside each other.
+        other: (edges,) int32, a column.
+        data: (edges,) float32, what stands there, and at the mirrored place.
+        ends: (systems + 1,), where the edges of each begin and end.
     """
 
-    rows: Places
-    columns: Places
+    shape: tuple[int, int]
+    one: Places
+    other: Places
     data: Floats
+    ends: Places
+
+    def matrix(self, going: npt.NDArray[np.bool_]) -> Any:
+        """The whole matrix, with the edges of systems that are going on."""
+        from scipy.sparse import coo_array
+
+        kept = np.repeat(going, np.diff(self.ends))
+        one, other, data = self.one[kept], self.other[kept], self.data[kept]
+        size = self.shape[0] * self.shape[1]
+        places = np.concatenate([one, other]), np.concatenate([other, one])
+        return coo_array((np.concatenate([data, data]), places), shape=(size, size))
 
 
-def _extract(shared: Any, members: Places) -> Iterator[_System]:
-    """The rows and columns of a graph that belong to each neighbourhood.
+def _extract(shared: Any, members: Places) -> _Systems:
+    """The edges within each neighbourhood.
 
     Args:
-        shared: symmetric CSR array.
-        members: (B, m), which of its rows are in each neighbourhood.
+        shared: CSR array, upper triangle.
+        members: (systems, m), which of its rows are in each neighbourhood.
     """
     m = members.shape[1]
-    small = np.int16 if m <= np.iinfo(np.int16).max else np.int32
-    own = np.arange(m, dtype=small)
-    place = np.full(shared.shape[0], _OUTSIDE, dtype=small)
-    for start in range(0, len(members), _GATHERED):
-        some = members[start : start + _GATHERED]
-        rows = shared[some.reshape(-1)]
-        owner = np.repeat(np.tile(own, len(some)), np.diff(rows.indptr))
-        for i, images in enumerate(some):
-            part = slice(rows.indptr[i * m], rows.indptr[(i + 1) * m])
-            place[images] = own
-            found = place.take(rows.indices[part])
-            place[images] = _OUTSIDE
-            hits = np.flatnonzero(found != _OUTSIDE)
-            # The matrix is symmetric: what is read as rows may be written as columns.
-            yield _System(found.take(hits), owner[part].take(hits), rows.data[part].take(hits))
+    number = np.arange(members.size, dtype=np.int32).reshape(members.shape)
+    rows = shared[members.reshape(-1)]
+    own = np.repeat(number.reshape(-1), np.diff(rows.indptr))
+    found = np.empty(len(own), dtype=np.int32)
+    place = np.full(shared.shape[0], _OUTSIDE, dtype=np.int32)
+    for system, images in enumerate(members):
+        part = slice(rows.indptr[system * m], rows.indptr[(system + 1) * m])
+        place[images] = number[system]
+        found[part] = place.take(rows.indices[part])
+        place[images] = _OUTSIDE
+    hits = np.flatnonzero(found != _OUTSIDE)
+    ends = np.searchsorted(hits, rows.indptr[::m])
+    return _Systems(members.shape, found.take(hits), own.take(hits), rows.data.take(hits), ends)
 
 
-def _conjugate_gradients(systems: list[_System], m: int) -> Floats:
+def _conjugate_gradients(systems: _Systems) -> Floats:
     """(systems, m) float32: solves (I + system) f = e_0 for each."""
-    out = np.empty((len(systems), m), dtype=np.float32)
-    going = np.arange(len(out))
-    matrix = _block_diagonal(systems, m)
-    f, residual = np.zeros_like(out), np.zeros_like(out)
+    f = np.zeros(systems.shape, dtype=np.float32)
+    residual = np.zeros_like(f)
     residual[:, 0] = 1
-    direction, square = residual.copy(), np.ones(len(out), dtype=np.float32)
+    direction, square = residual.copy(), np.ones(len(f), dtype=np.float32)
+    stepping = going = np.ones(len(f), dtype=bool)
+    matrix = systems.matrix(stepping)
     for _ in range(ITERATIONS):
         step = (matrix @ direction.reshape(-1)).reshape(direction.shape)
         step += direction
@@ -161,39 +173,19 @@ def _conjugate_gradients(systems: list[_System], m: int) -> Floats:
         step *= length
         residual -= step
         before, square = square, np.einsum("sm,sm->s", residual, residual)
-        done = np.sqrt(square) < TOLERANCE
-        if done.all():
+        going = going & (np.sqrt(square) >= TOLERANCE)
+        if not going.any():
             break
-        # What is done stands still; where that is much of it, it leaves.
-        residual[done], direction[done], square[done] = 0, 0, 0
-        if _SETTLED * done.sum() > len(done):
-            out[going[done]] = f[done]
-            systems = [system for system, gone in zip(systems, done, strict=True) if not gone]
-            matrix = _block_diagonal(systems, m)
-            going, f, residual = going[~done], f[~done], residual[~done]
-            direction, before, square = direction[~done], before[~done], square[~done]
+        # What is done stands still; where that is much of it, its edges leave.
+        residual[~going], direction[~going], square[~going] = 0, 0, 0
+        if _SETTLED * going.sum() <= stepping.sum():
+            stepping = going
+            matrix = systems.matrix(stepping)
         direction *= _ratio(square, before)
         direction += residual
-    out[going] = f
-    return out
+    return f
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
     """(systems, 1): the ratio, 0 for a system that is done."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)[:, None]
-
-
-def _block_diagonal(systems: list[_System], m: int) -> Any:
-    """All systems as one matrix of (systems * m) rows."""
-    from scipy.sparse import coo_array
-
-    ends = np.cumsum([0, *(len(system.data) for system in systems)])
-    rows, columns = np.empty(ends[-1], dtype=np.int32), np.empty(ends[-1], dtype=np.int32)
-    data = np.empty(ends[-1], dtype=np.float32)
-    for i, system in enumerate(systems):
-        part = slice(ends[i], ends[i + 1])
-        np.add(system.rows, np.int32(i * m), out=rows[part])
-        np.add(system.columns, np.int32(i * m), out=columns[part])
-        data[part] = system.data
-    shape = (len(systems) * m, len(systems) * m)
-    return coo_array((data, (rows, columns)), shape=shape)
