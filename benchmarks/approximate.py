@@ -32,7 +32,7 @@ from steeple.retrieval import Ranking, search_neighbors
 from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.approximate.presets import FLAT, choose_index
 from steeple.retrieval.approximate.recall import recall
-from steeple.retrieval.approximate.rescoring import rescore
+from steeple.retrieval.rescoring import rescore
 from steeple.retrieval.types import Floats
 
 K = 100

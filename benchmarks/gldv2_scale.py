@@ -3,7 +3,10 @@
 Neighbours -> votes of the whole index and of the queries -> beliefs -> every re-ranker, beside the
 figures published for photos (Yokoo et al., CVPRW 2020, tables 4 and 5; ResNet-101). `landmarks.py`
 says where the descriptors come from. Each stage runs in a process of its own, whose memory is
-watched from outside, and leaves what it computed in --folder: what is there is not computed again.
+watched from outside, and leaves what it computed in --folder: what is there is not computed again,
+unless --again names it, or something that it depends on. Ends with exit code 1 if a method fails or
+a stage takes more than 16 GB of its own; the pages of mapped files, which the system takes back at
+will, are listed beside and do not count.
 
 The index and the votes are whole; of the 117,577 queries, by default only the 1,129 are asked that
 show a landmark and so count. --queries 117577 asks all.
@@ -24,8 +27,10 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +38,8 @@ from common import Measured, new_parser, print_table, report, run_measured
 from gldv2_folder import Folder
 from gldv2_stages import Rehearsal
 from landmarks import SCORED, Landmarks, describe, make
+from steeple.errors import InputError
+from steeple.retrieval.reranking import create_reranker
 
 PUBLISHED: dict[str, tuple[float, float]] = {
     "knn": (27.81, 30.22),
@@ -54,18 +61,21 @@ METHODS = (
     "gated",
     "label-aqe,two-stage",
 )
-_OFFLINE = (
-    "data",
-    "neighbours",
-    "search-training",
-    "search-index",
-    "votes-queries",
-    "votes-index",
-    "beliefs",
-    "graph",
-)
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "data": (),
+    "neighbours": ("data",),
+    "search-training": ("data",),
+    "search-index": ("data",),
+    "votes-queries": ("data",),
+    "votes-index": ("search-training",),
+    "beliefs": ("votes-queries", "votes-index"),
+    "graph": ("search-index",),
+}
+"""The offline stages in their order, and what each reads of earlier ones."""
+
+_METHOD_NEEDS = ("neighbours", "beliefs", "graph")
 MOST_MB = 16 * 1024
-"""No stage may take more."""
+"""No stage may take more memory of its own."""
 
 
 def run_stage(stage: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -96,12 +106,14 @@ def run_all(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Runs what has not run yet; the figures of all stages."""
     folder = _folder(arguments)
     (folder / "stages").mkdir(parents=True, exist_ok=True)
+    stages = (*_NEEDS, *(f"method {method}" for method in arguments.methods))
+    again = {stage for stage in stages if stage.split()[-1] in arguments.again}
+    begun = again | {stage for stage in stages if not _figures_file(folder, stage).exists()}
+    for stage in again | set(depend_on(begun)):
+        drop(folder, stage)
     done: dict[str, dict[str, Any]] = {}
-    for stage in (*_OFFLINE, *(f"method {method}" for method in arguments.methods)):
-        path = folder / "stages" / f"{stage.replace(' ', '-').replace(',', '+')}.json"
-        if stage.split()[-1] in arguments.again:
-            path.unlink(missing_ok=True)
-            Folder(folder).marker(stage.replace("votes-", "voters-")).unlink(missing_ok=True)
+    for stage in stages:
+        path = _figures_file(folder, stage)
         if path.exists():
             done[stage] = json.loads(path.read_text())
             continue
@@ -110,6 +122,33 @@ def run_all(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
         if "failed" not in done[stage]:
             path.write_text(json.dumps(done[stage], indent=2) + "\n")
     return done
+
+
+def depend_on(begun: Collection[str]) -> list[str]:
+    """Which stages are outdated by others that run anew; "methods" stands for all of them."""
+    outdated: list[str] = []
+    for stage, needs in {**_NEEDS, "methods": _METHOD_NEEDS}.items():
+        if any(need in begun or need in outdated for need in needs):
+            outdated.append(stage)
+    return outdated
+
+
+def drop(folder: Path, stage: str) -> None:
+    """Forgets what a stage, or what "methods" that ran at any time, left in the folder of a run."""
+    if stage == "methods":
+        for path in (folder / "stages").glob("method-*.json"):
+            path.unlink()
+        return
+    _figures_file(folder, stage).unlink(missing_ok=True)
+    Folder(folder).marker(stage.replace("votes-", "voters-")).unlink(missing_ok=True)
+    if stage == "data":
+        (folder.parent / "data" / "landmarks.json").unlink(missing_ok=True)
+    if stage == "graph":  # diffusion and its kin are computed from it, and kept there
+        shutil.rmtree(folder / "shelf", ignore_errors=True)
+
+
+def _figures_file(folder: Path, stage: str) -> Path:
+    return folder / "stages" / f"{stage.replace(' ', '-').replace(',', '+')}.json"
 
 
 def _folder(arguments: argparse.Namespace) -> Path:
@@ -168,14 +207,33 @@ def print_figures(stages: dict[str, dict[str, Any]]) -> None:
     print()
     for line in order_remarks({m: f["all"] for m, f in methods.items() if "all" in f}):
         print(line)
-    most = max(stages, key=lambda stage: float(stages[stage]["own_mb"]))
-    word = "within" if stages[most]["own_mb"] <= MOST_MB else "MORE THAN"
-    print(f"the most memory: {stages[most]['own_mb']:,.0f} MB, by {most}; {word} 16 GB")
+    for key, what in (
+        ("own_mb", "of its own, which counts"),
+        ("total_mb", "with the pages of mapped files, which does not count"),
+    ):
+        most = max(stages, key=lambda stage: float(stages[stage][key]))
+        print(f"the most memory: {stages[most][key]:,.0f} MB {what}, by {most}")
+
+
+def faults(stages: dict[str, dict[str, Any]]) -> list[str]:
+    """What of the figures ends the run with exit code 1."""
+    failed = [
+        f"{stage} ended with exit code {figures['failed']}; its error is above"
+        for stage, figures in stages.items()
+        if "failed" in figures
+    ]
+    return failed + [
+        f"{stage} took {figures['own_mb']:,.0f} MB of its own: MORE THAN 16 GB"
+        for stage, figures in stages.items()
+        if figures["own_mb"] > MOST_MB
+    ]
 
 
 def order_remarks(scores: dict[str, float]) -> list[str]:
     """Which pairs of published methods stand the other way round here."""
     names = [name for name in PUBLISHED if name in scores]
+    if len(names) < 2:
+        return ["too few of the published methods ran to compare their order"]
     swapped = [
         f"{worse} {scores[worse]:.2f} is above {better} {scores[better]:.2f}"
         for place, worse in enumerate(names)
@@ -198,6 +256,19 @@ def _round(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def check_names(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Refuses methods and stages that do not exist before hours of work, with exit code 2."""
+    for method in arguments.methods:
+        try:
+            create_reranker(method)
+        except InputError as error:
+            parser.error(f"--methods {method}: {error}")
+    for stage in arguments.again:
+        if stage not in (*_NEEDS, *arguments.methods):
+            known = ", ".join((*_NEEDS, *arguments.methods))
+            parser.error(f"--again {stage}: there is no such stage; there are: {known}")
+
+
 def main() -> None:
     """Runs the benchmark."""
     parser = new_parser(__doc__)
@@ -217,6 +288,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="30 GB at full size")
     parser.add_argument("--stage", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    check_names(parser, arguments)
     if arguments.stage:
         print(json.dumps(run_stage(arguments.stage, arguments)))
         return
@@ -231,6 +303,8 @@ def main() -> None:
     shape = {name: getattr(arguments, name) for name in ("scale", "queries", "seed", "search")}
     published = {name: {"public": p, "private": q} for name, (p, q) in PUBLISHED.items()}
     report("gldv2_scale", {**shape, "published": published, "stages": stages}, arguments.json)
+    if found := faults(stages):
+        sys.exit("\n".join(found))
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
+from threading import Lock, local
+from typing import Any, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 __all__ = ["available_cores", "in_threads", "one_thread", "threads_for"]
 
@@ -58,14 +59,31 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Runs what is inside on one thread of BLAS and OpenMP."""
-    with _controller().limit(limits=1):
+    """Runs what is inside on one thread of BLAS and OpenMP.
+
+    May stand inside itself, where it costs nothing, and in several threads at once. OpenMP counts
+    for each thread of ours apart. The number that BLAS uses belongs to the process: it is one until
+    the last of ours has left, and a large product of another has to do with one in the meantime.
+    """
+    if getattr(_THIS, "limited", False):
         yield
+        return
+    openmp = _controller().select(user_api="openmp")
+    before = openmp.limit()  # noted first: a BLAS that runs on OpenMP changes it as well
+    _BLAS.enter()
+    try:
+        openmp.limit(limits=1)
+        _THIS.limited = True
+        yield
+    finally:
+        _THIS.limited = False
+        _BLAS.leave()
+        before.restore_original_limits()
 
 
 @contextmanager
 def threads_for(work: int) -> Iterator[None]:
-    """Runs what is inside on one thread if it is little work.
+    """Runs what is inside on one thread if it is little work; otherwise on those it has now.
 
     Args:
         work: multiply-adds.
@@ -75,6 +93,49 @@ def threads_for(work: int) -> Iterator[None]:
             yield
     else:
         yield
+
+
+class _Blas:
+    """The threads of BLAS in this process: the first to limit them sets, the last restores.
+
+    If everybody saved and restored for himself, the second would save what the first has set, and
+    restore that for good.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._limited: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._inside:
+                _take_over()
+                self._limited = _controller().select(user_api="blas").limit(limits=1)
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                _take_over()
+                self._limited.restore_original_limits()
+                _take_over()
+
+
+_BLAS = _Blas()
+_THIS = local()  # what is so in this thread alone
+
+
+def _take_over() -> None:
+    """Lets whoever comes next set the threads of BLAS.
+
+    From 3.8 on, threadpoolctl ignores all threads but the one that was the first to set them. Ours
+    take turns under a lock, and the last to leave is seldom the first to come.
+    """
+    release = getattr(OpenBLASController, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
 
 
 @lru_cache(maxsize=1)

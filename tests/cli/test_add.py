@@ -33,6 +33,16 @@ def test_nothing_new_is_1(steeple, places, city):
     assert (ran.code, ran.json["added"]) == (1, 0)
 
 
+def test_memory_of_the_index(steeple, places, city):
+    words = ("add", places, city.root, "--workers", "1")
+    steeple(*words, "--memory", "much").refused(2, "'much' is no amount of memory")
+    with Collection.open(places) as collection:
+        assert collection._store.setting("index")["memory"] == 4 * 10**9
+    assert steeple(*words, "--memory", "512MB").code == 1  # no photo is new
+    with Collection.open(places) as collection:
+        assert collection._store.setting("index") == {"kind": "auto", "memory": 512 * 10**6}
+
+
 def test_one_photo(steeple, places, photos):
     ran = steeple("add", places, photos[0], "--json", "--prefix", "one/", "--workers", "1")
     assert (ran.code, ran.json["added"]) == (0, 1)

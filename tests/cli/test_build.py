@@ -222,6 +222,19 @@ class TestIndex:
         with Collection.open(tmp_path / "p") as places, places.view() as view:
             assert view.approximate.about.factory == "HNSW4"
 
+    def test_and_memory(self, steeple, folder, tmp_path):
+        words = ("--no-local-features", "--workers", 1, "--index", "FLAT")
+        for name, more, memory in (("p", (), 4 * 10**9), ("q", ("--memory", "1GB"), 10**9)):
+            ran = steeple("build", folder, "--out", tmp_path / name, *words, *more)
+            assert ran.code == 0
+            with Collection.open(tmp_path / name) as places:
+                assert places._store.setting("index") == {"kind": "flat", "memory": memory}
+
+    def test_what_is_no_memory(self, steeple, folder, tmp_path):
+        ran = steeple("build", folder, "--out", tmp_path / "p", "--memory", "lots")
+        ran.refused(2, "'lots' is no amount of memory; write 512MB, 4GB or 4GiB")
+        assert not (tmp_path / "p").exists()
+
     def test_that_is_none(self, steeple, folder, tmp_path):
         ran = steeple("build", folder, "--out", tmp_path / "p", "--index", "magic")
         ran.refused(2, "FAISS knows no index 'magic'")

@@ -72,6 +72,8 @@ class TestRecall:
         assert ran.out.startswith("kind")
         assert "Flat" in ran.out
         assert "1.0000" in ran.out
+        assert "finding neighbours" in ran.out
+        assert "a whole search" in ran.out
         assert "measuring the search" in ran.err
         found = steeple("doctor", "--collection", places, "--recall", "--json").json
         assert (found["factory"], found["images"], found["recall"]) == ("Flat", city.index, 1)

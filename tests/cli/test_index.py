@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -13,12 +14,15 @@ from steeple.collection import quality
 def test_builds_and_measures(steeple, places, city):
     ran = steeple("index", places, "--kind", "HNSW8")
     assert ran.code == 0
-    rows = dict(line.split(maxsplit=1) for line in ran.out.splitlines() if "  " in line)
+    rows = dict(re.split(r"  +", line, maxsplit=1) for line in ran.out.splitlines() if "  " in line)
+    assert ran.out.count("times faster") == 2
     assert rows["kind"].strip() == "HNSW8"
     assert rows["images"].strip() == f"{city.index}"
     assert "bytes an image" in ran.out
     assert "recall@" in ran.out
-    assert "times faster" in ran.out
+    assert rows["finding neighbours"].strip().endswith(" ms")
+    assert ", exactly " in rows["a whole search"]
+    assert rows["voters found by"].strip() == "exact search"
     assert "building the index" in ran.err
     assert "re-ranking" not in ran.err
     with Collection.open(places) as opened, opened.view() as view:
@@ -35,9 +39,13 @@ def test_json(steeple, places, city):
     assert found["times_faster"] == pytest.approx(
         found["exact_milliseconds"] / found["milliseconds"]
     )
+    assert found["whole_times_faster"] == pytest.approx(
+        found["exact_whole_milliseconds"] / found["whole_milliseconds"]
+    )
+    assert found["voters"] == "Flat"
     again = steeple("index", places, "--json").json  # as it was before
     assert again["kind"] == "IVF4,SQ8"
-    flat = steeple("index", places, "--kind", "flat", "--json").json
+    flat = steeple("index", places, "--kind", "FLAT", "--json").json
     assert (flat["kind"], flat["factory"], flat["bytes"]) == ("flat", "Flat", 0)
     assert flat["recall"] == 1
 

@@ -388,7 +388,7 @@ class TestWhatDoesNotGoIn:
         write(
             root / "index" / "d" / "e" / "f" / "def.jpg", 1
         )  # a double, which a data set may have
-        (root / "train.csv").write_text("id,landmark_id\nabc,7\nnone,7\n")
+        (root / "train.csv").write_text("id,landmark_id\nabc,7\ngone,7\n")
         (root / "index.csv").write_text("id\nabc\ndef\n")
         report = add(places, root)
         assert report.added == 2

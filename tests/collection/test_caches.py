@@ -104,6 +104,41 @@ def test_repaired_descriptors_leave_nothing_that_was_derived_from_damaged_ones(
         np.testing.assert_allclose(found, expected.scores[:, 1:], atol=1e-6)
 
 
+@pytest.mark.parametrize("index", [None, "HNSW4"])
+def test_what_was_computed_while_descriptors_were_repaired_is_not_served(
+    places: Collection, city: Path, index: str | None
+) -> None:
+    """It may be of the damaged ones: who computed had read them before."""
+    places.add(city, workers=1)
+    if index:
+        places.build_index(index)
+    with places.view() as view:
+        vectors = view[np.arange(len(view))]
+    (segment,) = (places.folder / "descriptors").iterdir()
+    good = segment.read_bytes()
+    segment.write_bytes(good[:192] + good[:192] + good[384:])  # the second is the first
+    with Collection.open(places.folder) as reader, reader.view() as view:
+        graph = view.graph()
+        search = graph.search
+
+        def slowly(queries: Any, k: int) -> Any:
+            found = search(queries, k)
+            assert check(places.folder, repair=True, workers=1).healthy
+            return found
+
+        graph.search = slowly
+        assert graph.neighbours(2).scores[0, 0] == pytest.approx(1)  # damaged, as it saw them
+    expected = search_neighbors(vectors, vectors, 3).scores[:, 1:]
+    assert expected[0, 0] < 0.999
+    for _ in range(2):
+        with Collection.open(places.folder) as reader, reader.view() as view:
+            found = view.graph().neighbours(2).scores
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+    ((detail, _),) = said(places, repair=True)
+    assert detail.endswith("belongs to an earlier state of the collection")
+    assert said(places) == []
+
+
 def test_deleted_by_hand(indexed: Collection, city: Path) -> None:
     import shutil
 

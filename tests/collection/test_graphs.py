@@ -13,10 +13,26 @@ import numpy as np
 import pytest
 
 from steeple import Collection
-from steeple.collection.graphs import graph_key, graph_shelf, remove_graphs
+from steeple.collection.graphs import (
+    count_repair,
+    graph_key,
+    graph_shelf,
+    remove_graphs,
+    repairs,
+)
+from steeple.collection.indexing import build_index, stored_index
+from steeple.collection.store import LocalStore
+from steeple.collection.view import View
+from steeple.collection.votes import refresh_votes
+from steeple.progress import silent
+from steeple.retrieval.approximate.effort import Effort
+from steeple.retrieval.approximate.recall import recall
+from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.neighbors import search_neighbors
 from steeple.retrieval.offline.graph import IndexGraph
+from steeple.retrieval.offline.search import OwnSearch
 from steeple.retrieval.offline.shelf import Arrays
+from steeple.retrieval.types import Ranking
 from steeple.shelves import FolderShelf
 
 LAYOUT = {"x": ((2,), "int64")}
@@ -36,7 +52,7 @@ def graphs(places: Collection) -> list[str]:
 
 def key_of(places: Collection, **options: Any) -> str:
     with places.view(**options) as view:
-        return f"graph-{graph_key(view.rows, view.approximate)}"
+        return f"graph-{graph_key(view.rows, view.approximate, view.repaired)}"
 
 
 @pytest.fixture
@@ -58,6 +74,7 @@ def test_neighbours_of_a_view(filled: Collection) -> None:
     np.testing.assert_array_equal(found.scores, expected.scores[:, 1:])
     assert told == [("graph", 14, 14)]
     assert graphs(filled) == [f"{key_of(filled)}/neighbours"]
+    assert graph.shelf.names() == {"neighbours-100"}
     with Collection.open(filled.folder) as reader, reader.view() as view:
         again = view.graph(lambda *words: pytest.fail("computed again")).neighbours(3)
     np.testing.assert_array_equal(again.ids, found.ids)
@@ -138,6 +155,7 @@ class TestUnwritable:
 
         assert shelf.once("n-1", LAYOUT, fill)["x"].tolist() == [7, 7]
         assert shelf.once("n-1", LAYOUT, nothing)["x"].tolist() == [7, 7]
+        assert shelf.names() == {"n-1"}
         (record,) = caplog.records
         assert record.levelno == logging.WARNING
         assert "is gone when this command ends" in record.getMessage()
@@ -149,25 +167,100 @@ class TestUnwritable:
         shelf = graph_shelf(tmp_path, "abc")
         found = shelf.once("n-1", LAYOUT, lambda arrays: pytest.fail("computed again"))
         assert isinstance(found["x"], np.memmap)
+        assert shelf.names() == {"n-1"}
 
 
 def test_keys() -> None:
-    one = graph_key(np.arange(5), None)
-    assert one == graph_key(np.arange(5), None)
-    assert one != graph_key(np.arange(6), None)
-    assert one != graph_key(np.arange(1, 6), None)
+    one = graph_key(np.arange(5), None, 0)
+    assert one == graph_key(np.arange(5), None, 0)
+    assert one != graph_key(np.arange(6), None, 0)
+    assert one != graph_key(np.arange(1, 6), None, 0)
+    assert one != graph_key(np.arange(5), None, 1)
 
 
-def test_how_hard_is_searched_is_part_of_the_key(filled: Collection) -> None:
+def test_the_index_is_part_of_the_key_and_how_hard_queries_are_searched_is_not(
+    filled: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled.build_index("HNSW4")
     with filled.view() as view:
         index = view.approximate
         assert index is not None
-        key = graph_key(view.rows, index)
-        for change in ({"probes": 7}, {"refine": 7}, {"checksum": 7}):
-            index.about = replace(index.about, **change)
-            assert key != graph_key(view.rows, index)
-            key = graph_key(view.rows, index)
+        key = graph_key(view.rows, index, 0)
+        assert key != graph_key(view.rows, None, 0)
+        index.about = replace(index.about, probes=7, refine=7)
+        assert key == graph_key(view.rows, index, 0)
+        index.about = replace(index.about, checksum=7)
+        other = graph_key(view.rows, index, 0)
+        assert key != other
+        monkeypatch.setattr("steeple.collection.graphs.RULE", "all of them")
+        assert other != graph_key(view.rows, index, 0)
+
+
+class TestApproximate:
+    """A graph has efforts of its own, whatever the effort that queries get."""
+
+    @pytest.fixture
+    def many(self, new_store: Any, put: Any, vectors: Any) -> LocalStore:
+        store: LocalStore = new_store()
+        put(store, [f"{n:04}" for n in range(900)], vectors(0, 900))
+        with store.writing():
+            refresh_votes(store, seed=0)
+            build_index(store, "IVF32,Flat", None, silent)
+        return store
+
+    def view(self, store: LocalStore) -> View:
+        with store.snapshot() as columns:
+            return View.of(store, columns, stored_index(store))
+
+    def test_is_nearly_complete_at_any_width(self, many: LocalStore, vectors: Any) -> None:
+        view, whole, own = self.view(many), vectors(0, 900), np.arange(900)
+        assert view.approximate is not None
+        least = Effort(1, 1)
+        view.approximate.index.effort = least
+        told: list[str] = []
+        graph = view.graph(lambda stage, done, total: told.append(stage))
+        for found, k in (
+            (graph.neighbours(100).ids, 100),
+            (graph.neighbourhoods(400, 49)[0][:, 1:], 399),
+        ):
+            assert (np.asarray(found) >= 0).all()
+            exact = without_self(search_neighbors(whole, whole, k + 1), own)
+            assert recall(Ranking(found, np.full(found.shape, -np.inf)), exact) > 0.93
+        assert told == ["recall", "recall", "graph", "recall", "recall", "neighbourhoods"]
+        assert view.approximate.index.effort == least
+
+    def test_is_found_exactly_once_the_index_is_not_trusted(
+        self, many: LocalStore, vectors: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        view, whole = self.view(many), vectors(0, 900)
+        assert view.approximate is not None
+        view.approximate.distrust("it is damaged")
+        monkeypatch.setattr(OwnSearch, "_tune", lambda *_: pytest.fail("was asked"))
+        exact = without_self(search_neighbors(whole, whole, 101), np.arange(900))
+        np.testing.assert_array_equal(view.graph().neighbours(100).ids, exact.ids)
+
+    def test_with_images_that_came_and_went(self, many: LocalStore, put: Any, vectors: Any) -> None:
+        put(many, ["new-1", "new-2"], vectors(0, 2))  # like the first two
+        with many.transaction():
+            many.delete([f"{n:04}" for n in range(10, 60)])
+        with many.writing():
+            refresh_votes(many, seed=0)
+        view = self.view(many)
+        ids = view.graph().neighbours(20).ids
+        assert ids.shape == (852, 20)
+        assert ids.max() < 852
+        assert [ids[0, 0], ids[1, 0], ids[850, 0], ids[851, 0]] == [850, 851, 0, 1]
+
+
+def test_repairs_are_counted(new_store: Any) -> None:
+    store: LocalStore = new_store()
+    assert repairs(store.connection) == 0
+    for count in (1, 2):
+        with store.transaction() as connection:
+            count_repair(connection)
+        assert repairs(store.connection) == count
+        with store.snapshot() as columns:
+            assert View.of(store, columns, None).repaired == count
 
 
 def test_removing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from steeple import Collection
 from steeple.collection import indexing
-from steeple.collection.approximate import find_newest
+from steeple.collection.approximate import StoredIndex, find_newest
 from steeple.collection.indexing import MEMORY, Wanted, check_kind, stored_index
 from steeple.errors import CollectionError, InputError, StorageError
 from steeple.retrieval.neighbors import search_neighbors
@@ -64,8 +65,227 @@ def test_by_itself(places: Collection, tiny: ModuleType, tmp_path: Path, chosen:
     places.add(photos(tiny, tmp_path / "c", range(20, 23)), prefix="c/", workers=1)
     assert numbered(places) == "approximate-000002"
     places.remove([f"b/{number}.jpg" for number in range(10, 20)])
-    places.add(photos(tiny, tmp_path / "c", range(20, 23)), prefix="c/", workers=1)
-    assert numbered(places) is None
+    assert numbered(places) is None  # ten of twenty are too many, and there are too few left
+
+
+def test_when_much_was_removed(
+    places: Collection, tiny: ModuleType, tmp_path: Path, chosen: list[Any]
+) -> None:
+    places.add(photos(tiny, tmp_path / "a", range(40)), workers=1)
+    assert numbered(places) == "approximate-000001"
+    stages: list[str] = []
+
+    def remove(seeds: range) -> None:
+        names = [f"{seed}.jpg" for seed in seeds]
+        places.remove(names, progress=lambda stage, done, total: stages.append(stage))
+
+    remove(range(10))
+    assert numbered(places) == "approximate-000001"
+    assert stages == []
+    remove(range(10, 11))  # now it is more than a quarter
+    assert numbered(places) == "approximate-000002"
+    assert stages[-2:] == ["index", "recall"]
+    with places.view() as view:
+        assert view.approximate is not None
+        assert view.approximate.changed(view.rows) == 0
+        assert view.approximate.about.images == 29
+
+
+def test_what_was_computed_by_a_worn_one_goes_with_it(
+    places: Collection, tiny: ModuleType, tmp_path: Path, chosen: list[Any]
+) -> None:
+    places.add(photos(tiny, tmp_path / "a", range(20)), workers=1)
+    places.remove([f"{seed}.jpg" for seed in range(8)])
+    with places.view() as view:
+        view.graph().neighbours(3)
+    places.remove([f"{seed}.jpg" for seed in range(8, 12)])
+    from steeple.collection.doctor import check
+
+    assert list(check(places.folder, workers=1).findings) == []
+
+
+class TestMemory:
+    """How much `choose_index` may take is asked anew where it is told, and only there."""
+
+    @pytest.fixture
+    def by_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(
+            indexing, "choose_index", lambda n, d, memory: "HNSW4" if memory > 10**6 else "IVF2,SQ8"
+        )
+
+    def test_adding_with_less(
+        self, places: Collection, tiny: ModuleType, tmp_path: Path, by_memory: None
+    ) -> None:
+        source = photos(tiny, tmp_path / "a", range(8))
+        places.add(source, workers=1)
+        places.add(source, workers=1)
+        assert numbered(places) == "approximate-000001"
+        places.add(source, workers=1, memory=10**6)
+        index = stored_index(places._store)
+        assert index is not None
+        assert index.about.factory == "IVF2,SQ8"
+        assert Wanted.stored(places._store) == Wanted("auto", 10**6)
+        assert numbered(places) == "approximate-000002"
+        places.add(source, workers=1)
+        assert numbered(places) == "approximate-000002"
+
+    def test_the_kind_stays(
+        self, places: Collection, tiny: ModuleType, tmp_path: Path, by_memory: None
+    ) -> None:
+        source = photos(tiny, tmp_path / "a", range(8))
+        places.add(source, workers=1)
+        places.build_index("HNSW8")
+        generation = places._store.setting("generation")
+        places.add(source, workers=1, memory=10**6)
+        assert Wanted.stored(places._store) == Wanted("HNSW8", 10**6)
+        assert numbered(places) == "approximate-000002"
+        places.add(source, workers=1, memory=10**6)
+        assert places._store.setting("generation") == generation + 1
+
+
+class TestVoters:
+    """Forty photos; the training set is too large for exact search from twelve on."""
+
+    @pytest.fixture
+    def labelled(self, places: Collection, tiny: ModuleType, tmp_path: Path) -> Any:
+        def add(count: int) -> Collection:
+            source = photos(tiny, tmp_path / "a", range(40))
+            labels = tmp_path / "labels.csv"
+            lines = [f"{seed}.jpg,place {seed % 3}" for seed in range(count)]
+            labels.write_text("\n".join(["id,landmark", *lines]) + "\n")
+            places.add(source, labels, workers=1)
+            return places
+
+        return add
+
+    def index(self, places: Collection) -> StoredIndex:
+        with places.view() as view:
+            assert view.approximate is not None
+            return view.approximate
+
+    def right(self, places: Collection) -> None:
+        """Graphs of so few images find all, so votes are those of exact search."""
+        with places.view() as view:
+            queries = view[np.arange(len(view))]
+            found = view.search_training(queries, 3)
+            expected = view.exactly.search_training(queries, 3)
+            np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+            votes = view.context(queries).need("query_votes")
+            exact = view.exactly.context(queries).need("query_votes")
+            assert votes.labels.tolist() == exact.labels.tolist()
+
+    @pytest.mark.parametrize(
+        ("images", "memory", "factory"),
+        [
+            (0, MEMORY, "Flat"),
+            (9_000, MEMORY, "Flat"),
+            (10_000, MEMORY, "HNSW32_SQ8"),
+            (10_000, 10**7, "Flat"),
+            (761_757, MEMORY, "IVF4096,PQ256x4fs"),
+            (1_580_470, MEMORY, "IVF4096,SQ8"),
+        ],
+    )
+    def test_what_so_many_get(self, images: int, memory: int, factory: str) -> None:
+        assert Wanted("auto", memory).voters_factory(images, 512) == factory
+        assert Wanted("HNSW8", memory).voters_factory(images, 512) == factory
+
+    def test_few_are_searched_exactly(self, labelled: Any, chosen: list[Any]) -> None:
+        places = labelled(11)
+        assert self.index(places).voters is None
+        self.right(places)
+
+    def test_an_index_of_their_own(self, labelled: Any, chosen: list[Any]) -> None:
+        places = labelled(20)
+        assert chosen[-2:] == [(20, 48, MEMORY // 2), (40, 48, MEMORY // 2)]  # half for each
+        index = self.index(places)
+        own = index.voters
+        assert own is not None
+        assert (index.about.voters, own.about.voters) == ("own", "exact")
+        assert (own.about.images, own.about.recall, own.about.factory) == (20, 1, "HNSW4")
+        self.right(places)
+
+    def test_the_same_index_where_they_are_the_same_images(
+        self, labelled: Any, chosen: list[Any]
+    ) -> None:
+        places = labelled(34)
+        index = self.index(places)
+        assert index.about.voters == "shared"
+        assert index.voters is index
+        self.right(places)
+
+    @pytest.mark.parametrize("count", [20, 34])
+    def test_a_search_compares_with_few(
+        self, labelled: Any, chosen: list[Any], count: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever it is re-ranked by: neither index nor training set is searched exactly."""
+        from steeple.collection import coverage, view
+
+        places = labelled(count)
+
+        def refuse(*_: object) -> None:
+            pytest.fail("searched exactly")
+
+        for module in (coverage, view):
+            monkeypatch.setattr(module, "search_blocks", refuse)
+        with places.view() as seen:
+            queries = seen[np.arange(3)]
+        for rerank in ("knn", "default"):
+            hits = places.search_descriptors(queries, 10, rerank=rerank)
+            assert [len(one) for one in hits] == [10, 10, 10]
+
+    def test_every_change_is_followed(self, labelled: Any, chosen: list[Any]) -> None:
+        places = labelled(20)
+        places.label({"21.jpg": "place 0", "3.jpg": None})
+        assert numbered(places) == "approximate-000001"
+        self.right(places)
+        places.remove([f"{seed}.jpg" for seed in range(4, 8)])
+        assert numbered(places) == "approximate-000001"  # 5 of 20 are no more than a quarter
+        self.right(places)
+        places.remove(["8.jpg"])
+        assert numbered(places) == "approximate-000002"
+        assert self.index(places).voters is not None
+        self.right(places)
+
+    def test_labels_make_it_stale(
+        self, labelled: Any, chosen: list[Any], tiny: ModuleType, tmp_path: Path
+    ) -> None:
+        places = labelled(20)
+        labelled(20)
+        assert numbered(places) == "approximate-000001"
+        labelled(25)
+        assert numbered(places) == "approximate-000002"
+        own = self.index(places).voters
+        assert own is not None
+        assert own.about.images == 25
+
+    def test_one_that_was_built_before_there_were_any(
+        self, labelled: Any, chosen: list[Any]
+    ) -> None:
+        places = labelled(20)
+        path = places.folder / "cache" / "approximate-000001" / "about.json"
+        about = json.loads(path.read_text())
+        del about["voters"]
+        path.write_text(json.dumps(about))
+        with Collection.open(places.folder) as reader:
+            assert self.index(reader).voters is None
+            self.right(reader)
+        labelled(20)
+        assert self.index(places).voters is not None
+
+    def test_naming_photos_is_exact(
+        self, labelled: Any, chosen: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from steeple.collection.coverage import Coverage
+
+        places = labelled(20)
+
+        def refuse(*_: object) -> None:
+            pytest.fail("searched approximately")
+
+        monkeypatch.setattr(Coverage, "search", refuse)
+        photo = tmp_path / "a" / "1.jpg"
+        places.recognize([photo], workers=1)
+        places.search(photo, 5, exact=True)
 
 
 def test_every_state_is_searched_right(
@@ -122,6 +342,22 @@ def test_what_faiss_does_not_know_is_refused_at_once(tmp_path: Path, tiny: Any, 
     assert not (tmp_path / "places").exists()
     check_kind("Flat", 48)
     check_kind("auto", 48)
+
+
+@pytest.mark.parametrize("kind", ["FLAT", "Flat", "fLaT", "AUTO", "Auto"])
+def test_exact_search_and_our_choice_in_any_case(
+    tmp_path: Path, tiny: ModuleType, kind: str
+) -> None:
+    source = photos(tiny, tmp_path / "a", range(4))
+    with Collection.create(tmp_path / "places", embedder="tiny", index=kind) as places:
+        assert Wanted.stored(places._store).kind == kind.lower()
+        places.add(source, workers=1)
+        assert places.build_index("HNSW4") is not None
+        assert places.build_index(kind) is None
+        assert Wanted.stored(places._store).kind == kind.lower()
+        assert numbered(places) is None
+    with pytest.raises(InputError, match="FAISS knows no index 'hnsw4'"):
+        check_kind("hnsw4", 48)
 
 
 def test_too_few_images_for_what_was_asked(
@@ -186,6 +422,32 @@ class TestByHand:
             with reader.view() as view:
                 assert view.approximate is None
 
+    def test_who_searches_exactly_does_not_read_it(
+        self, places: Collection, tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from steeple.collection import approximate
+
+        places.add(photos(tiny, tmp_path / "a", range(6)), workers=1)
+        places.build_index("HNSW4")
+        read, opened = approximate._read, []
+
+        def noted(*arguments: Any) -> Any:
+            opened.append(1)
+            return read(*arguments)
+
+        monkeypatch.setattr(approximate, "_read", noted)
+        with Collection.open(places.folder) as reader:
+            with reader.view(exact=True) as view:
+                assert view.approximate is None
+            assert opened == []
+            with reader.view() as view:
+                assert view.approximate is not None
+            with reader.view(exact=True) as exact:
+                assert exact is view.exactly
+            with reader.view() as again:
+                assert again is view
+            assert opened == [1]
+
     def test_the_columns_stay_mapped(
         self, places: Collection, tiny: ModuleType, tmp_path: Path
     ) -> None:
@@ -221,7 +483,7 @@ class TestByHand:
         tmp_path: Path,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        from steeple.collection import approximate
+        from steeple.collection import storing
 
         places.add(photos(tiny, tmp_path / "a", range(6)), workers=1)
         places.build_index("HNSW4")
@@ -229,7 +491,7 @@ class TestByHand:
         def full(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr(approximate._Written, "take", full)
+        monkeypatch.setattr(storing._Written, "take", full)
         with pytest.raises(StorageError, match="the disk is full"):
             places.build_index("IVF2,SQ8")
         index = stored_index(places._store)
@@ -246,6 +508,20 @@ def test_a_damaged_one_is_built_again_by_the_next_add(
     places.build_index("HNSW4")
     (places.folder / "cache" / "approximate-000001" / "index.faiss").write_bytes(b"nothing")
     assert stored_index(places._store) is None
+    places.add(source, workers=1)
+    assert numbered(places) == "approximate-000002"
+
+
+def test_damage_that_only_the_checksum_shows_is_mended_by_the_next_add(
+    places: Collection, tiny: ModuleType, tmp_path: Path
+) -> None:
+    source = photos(tiny, tmp_path / "a", range(6))
+    places.add(source, workers=1)
+    places.build_index("HNSW4")
+    path = places.folder / "cache" / "approximate-000001" / "index.faiss"
+    data = bytearray(path.read_bytes())
+    data[-9] ^= 1
+    path.write_bytes(data)
     places.add(source, workers=1)
     assert numbered(places) == "approximate-000002"
 

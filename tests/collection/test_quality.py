@@ -56,6 +56,19 @@ class TestSample:
         np.testing.assert_array_equal(sample.queries, filled.segments.read(rows[sample.own]))
         assert "each without itself" in sample.origin
 
+    def test_for_the_training_set(self, filled: LocalStore, vectors: Any) -> None:
+        """Where that is searched, images without a landmark are outside."""
+        with filled.snapshot() as columns:
+            training = columns.training
+            sample = draw_sample(filled.segments, columns, 8, seed=0, searched=training)
+            few = draw_sample(filled.segments, columns, 21, seed=0, searched=training)
+        outside = np.delete(vectors(0, 30), np.arange(0, 30, 3), axis=0)
+        assert sample.own is None
+        assert all((query == outside).all(axis=1).any() for query in sample.queries)
+        assert few.own is not None
+        inside = vectors(0, 30)[::3]
+        np.testing.assert_array_equal(few.queries, inside[few.own])
+
     def test_of_nothing(self, store: LocalStore) -> None:
         with store.snapshot() as columns:
             assert draw_sample(store.segments, columns, 9, seed=0).queries.shape == (0, 8)
@@ -64,8 +77,9 @@ class TestSample:
 def test_exact_search_finds_everything(filled: Collection) -> None:
     found = filled.measure_search()
     assert (found.factory, found.images, found.queries, found.length) == ("Flat", 14, 14, 13)
-    assert (found.recall, found.times_faster) == (1, 1)
-    assert found.milliseconds > 0
+    assert (found.recall, found.times_faster, found.whole_times_faster) == (1, 1, 1)
+    assert (found.milliseconds > 0, found.whole_milliseconds > 0) == (True, True)
+    assert found.voters == "Flat"
 
 
 def test_an_empty_collection(places: Collection) -> None:
@@ -97,6 +111,32 @@ def test_what_is_missed_is_counted(filled: Collection, monkeypatch: pytest.Monke
     assert found.recall == pytest.approx(6 / 13, abs=0.04)
     assert (found.milliseconds, found.exact_milliseconds) == (1000, 2000)
     assert found.times_faster == 2
+
+
+def test_a_whole_search_is_timed_beside(
+    filled: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours four times as fast, and voters that take as long as before: twice as fast."""
+    filled.build_index("HNSW4")
+    now = [0.0]
+    search, vote = View.search, View.search_training
+
+    def neighbours(view: View, queries: Any, k: int) -> Ranking:
+        now[0] += 1 if view.approximate is not None else 4
+        return search(view, queries, k)
+
+    def voters(view: View, queries: Any, k: int) -> Ranking:
+        now[0] += 2
+        return vote(view, queries, k)
+
+    monkeypatch.setattr(View, "search", neighbours)
+    monkeypatch.setattr(View, "search_training", voters)
+    monkeypatch.setattr(quality, "perf_counter", lambda: now[0])
+    found = filled.measure_search(5)
+    assert (found.milliseconds, found.exact_milliseconds, found.times_faster) == (1000, 4000, 4)
+    assert (found.whole_milliseconds, found.exact_whole_milliseconds) == (3000, 6000)
+    assert found.whole_times_faster == 2
+    assert found.voters == "Flat"
 
 
 def test_exact_hits_can_be_asked_for(

@@ -100,6 +100,14 @@ def test_without_local_features_nothing_is_verified(
         assert context.background is not None
 
 
+def test_the_nearest_of_the_training_set(view: View, vectors: Any) -> None:
+    queries = vectors(6, 5)
+    found = view.search_training(queries, 4)
+    expected = search_neighbors(queries, vectors(0, 10)[[0, 1, 2, 4, 5]], 4)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-6)
+
+
 def test_an_image_is_told_of_itself_as_a_query_like_any_other(view: View, vectors: Any) -> None:
     """A query is not in the collection, even if a photo of the same content is."""
     context = view.context(vectors(0, 10)[[0]])

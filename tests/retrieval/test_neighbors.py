@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from steeple.errors import InputError
-from steeple.retrieval import Ranking, search_neighbors
+from steeple.retrieval import Ranking, nearest, search_neighbors
 from steeple.retrieval.neighbors import as_descriptors, blocks_of, search_blocks
+from steeple.retrieval.products import TOGETHER, inner_products
+from steeple.threads import _controller
 
 Array = npt.NDArray[Any]
 
@@ -174,6 +182,168 @@ class TestBlocks:
         found = search_blocks(np.ones((300, 2), dtype=np.float32), blocks(), 12, memory=9000)
         assert taken == [0, 10, 20]
         np.testing.assert_array_equal(found.ids, [range(12)] * 300)
+
+
+@contextmanager
+def proposed_by(way: str) -> Iterator[None]:
+    """Has a search of any size go one of the three ways of `retrieval.nearest`."""
+    few, many = {"pairs": (1 << 60, 0), "product": (0, 1 << 60), "faiss": (0, 0)}[way]
+    usual = faiss.cvar.distance_compute_blas_threshold
+    faiss.cvar.distance_compute_blas_threshold = 1  # FAISS is to multiply, not to go pair by pair
+    try:
+        with patch.object(nearest, "_FEW", few), patch.object(nearest, "_MANY", many):
+            yield
+    finally:
+        faiss.cvar.distance_compute_blas_threshold = usual
+
+
+WAYS = ["pairs", "product", "faiss"]
+
+
+def by_pairs(queries: Array, index: Array, k: int) -> tuple[Array, Array]:
+    """A stable sort of all scores, each the product of one pair."""
+    ids = np.tile(np.arange(len(index)), (len(queries), 1))
+    scores = inner_products(queries, index, ids)
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return order, np.take_along_axis(scores, order, axis=1)
+
+
+class TestToTheLastBit:
+    """A score depends on its pair alone, so equals are equal, and a list depends on nothing else.
+
+    Edges of a matrix product round rows otherwise than its middle, few queries otherwise than many.
+    """
+
+    @given(
+        seed=st.integers(0, 2**32 - 1),
+        q=st.integers(1, 25),
+        d=st.integers(1, 70),
+        distinct=st.integers(1, 20),
+        copies=st.integers(1, 30),
+        k=st.integers(1, 50),
+        memory=st.sampled_from([20_000, 1 << 17, 1 << 28]),
+        way=st.sampled_from(WAYS),
+    )
+    def test_many_exact_duplicates(
+        self, seed: int, q: int, d: int, distinct: int, copies: int, k: int, memory: int, way: str
+    ) -> None:
+        random = np.random.default_rng(seed)
+        base = random.standard_normal((distinct, d)).astype(np.float32)
+        index = base[random.integers(distinct, size=distinct * copies)]
+        queries = random.standard_normal((q, d)).astype(np.float32)
+        queries[random.random(q) < 0.1] = 0
+        k = min(k, len(index))
+        ids, scores = by_pairs(queries, index, k)
+        cuts = [0, *np.sort(random.integers(0, len(index) + 1, 3)).tolist(), len(index)]
+        blocks = [(np.arange(a, b), index[a:b]) for a, b in pairwise(cuts)]
+        with proposed_by(way):
+            found = [
+                search_neighbors(queries, index, k, memory=memory),
+                search_blocks(queries, blocks, k, memory=memory),
+            ]
+            alone = search_neighbors(queries[-1:], index, k)
+        for one in found:
+            np.testing.assert_array_equal(one.ids, ids)
+            np.testing.assert_array_equal(one.scores, scores)
+        np.testing.assert_array_equal(alone.ids, ids[-1:])
+        np.testing.assert_array_equal(alone.scores, scores[-1:])
+
+    @pytest.mark.parametrize("k", [3, 100])
+    @pytest.mark.parametrize("q", [25, 300])  # 300 x 512 values are so many that FAISS selects
+    def test_alone_in_a_batch_and_in_pieces(self, q: int, k: int) -> None:
+        random = np.random.default_rng(q)
+        base = random.standard_normal((700, 512)).astype(np.float32)
+        index = base[random.integers(700, size=5003)]
+        queries = random.standard_normal((q, 512)).astype(np.float32)
+        found = search_neighbors(queries, index, k)
+        blocks = [(np.arange(a, b), index[a:b]) for a, b in pairwise([0, 7, 2000, 2001, 5003])]
+        for other in (
+            search_neighbors(queries, index, k, memory=1 << 20),
+            search_blocks(queries, blocks, k),
+        ):
+            np.testing.assert_array_equal(other.ids, found.ids)
+            np.testing.assert_array_equal(other.scores, found.scores)
+        for row in range(0, q, 6):
+            alone = search_neighbors(queries[row : row + 1], index, k)
+            np.testing.assert_array_equal(alone.ids[0], found.ids[row])
+            np.testing.assert_array_equal(alone.scores[0], found.scores[row])
+        for ids, scores in zip(found.ids, found.scores, strict=True):
+            assert all(a < b for a, b in pairwise(ids) if (index[a] == index[b]).all())
+            same = (index[ids[1:]] == index[ids[:-1]]).all(axis=1)
+            assert (scores[1:][same] == scores[:-1][same]).all()
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_more_equals_than_are_proposed(self, way: str) -> None:
+        """A hundred nearly equal images at the end of the list, the best of them last."""
+        random = np.random.default_rng(8)
+        query = random.standard_normal((1, 256)).astype(np.float32)
+        one = random.standard_normal(256).astype(np.float32)
+        index = np.tile(one, (3000, 1))
+        index[:, 3] += np.float32(1e-7) * random.integers(-1, 2, 3000).astype(np.float32)
+        queries = np.repeat(query, 40, axis=0)
+        with proposed_by(way):
+            found = search_neighbors(queries, index, 10)
+        ids, scores = by_pairs(queries, index, 10)
+        np.testing.assert_array_equal(found.ids, ids)
+        np.testing.assert_array_equal(found.scores, scores)
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_images_of_nan_and_infinity(self, way: str) -> None:
+        random = np.random.default_rng(9)
+        index = random.standard_normal((500, 16)).astype(np.float32)
+        queries = random.standard_normal((30, 16)).astype(np.float32)
+        wrong = random.choice(500, 400, replace=False)
+        index[wrong, random.integers(16, size=400)] = np.nan
+        whole = np.flatnonzero(~np.isnan(index).any(axis=1))
+        index[whole[7], 2] = np.inf
+        index[whole[8], 3] = -np.inf
+        scores = np.einsum("qd,nd->qn", queries, index[whole])
+        for k in (5, 90, 200):
+            with proposed_by(way):
+                found = search_neighbors(queries, index, k)
+            for row in range(30):
+                there = found.ids[row][found.ids[row] >= 0]
+                worth = (scores[row] > -np.inf).sum()  # what scores minus infinity is not found
+                assert len(there) == min(k, worth)
+                assert set(there) <= set(whole)
+                assert (scores[row, 7] > 0) == (whole[7] in there[:2])
+
+    @pytest.mark.parametrize("way", WAYS)
+    def test_types_that_are_no_float32(self, way: str) -> None:
+        random = np.random.default_rng(10)
+        index = random.standard_normal((300, 33)).astype(np.float16)
+        queries = random.standard_normal((40, 33))
+        with proposed_by(way):
+            found = search_neighbors(queries, index, 20, memory=9000)
+        ids, scores = by_pairs(queries.astype(np.float32), index.astype(np.float32), 20)
+        np.testing.assert_array_equal(found.ids, ids)
+        np.testing.assert_array_equal(found.scores, scores)
+
+
+class TestThreads:
+    def test_searches_at_once_leave_the_process_as_it_was(self) -> None:
+        random = np.random.default_rng(11)
+        index = random.standard_normal((2000, 64)).astype(np.float32)
+        queries = random.standard_normal((60, 64)).astype(np.float32)
+        want = search_neighbors(queries, index, 10)
+        right = []
+
+        def search() -> None:
+            for _ in range(25):
+                for q in (3, 60):
+                    found = search_neighbors(queries[:q], index, 10)
+                    right.append((found.scores == want.scores[:q]).all())
+
+        with threadpool_limits(limits=2):
+            threads = [threading.Thread(target=search) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert {lib["num_threads"] for lib in _controller().info()} == {2}
+        assert all(right)
+        assert len(right) == 200
+        assert faiss.cvar.distance_compute_blas_database_bs == TOGETHER
 
 
 class TestRefusals:

@@ -7,6 +7,7 @@ import typer
 from steeple.cli import options
 from steeple.cli.adding import report_json, show_report
 from steeple.cli.console import emit_json, shown_progress
+from steeple.cli.index import IndexMemory, wanted_memory
 
 __all__ = ["add"]
 
@@ -17,6 +18,7 @@ def add(
     landmarks: options.Landmarks = None,
     skip_missing: options.SkipMissing = False,
     prefix: options.Prefix = "",
+    memory: IndexMemory = None,
     workers: options.Workers = None,
     json: options.Json = False,
 ) -> None:
@@ -26,6 +28,7 @@ def add(
     """
     from steeple.collection import Collection
 
+    bytes_ = wanted_memory(memory)
     with Collection.open(collection) as places:
         with shown_progress() as progress:
             report = places.add(
@@ -33,6 +36,7 @@ def add(
                 landmarks,
                 skip_missing=skip_missing,
                 prefix=prefix,
+                memory=bytes_,
                 workers=workers,
                 progress=progress,
             )

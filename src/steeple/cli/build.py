@@ -10,6 +10,7 @@ import typer
 from steeple.cli import options
 from steeple.cli.adding import report_json, show_report
 from steeple.cli.console import command, console, emit_json, shown_progress
+from steeple.cli.index import IndexMemory, wanted_memory
 
 __all__ = ["build"]
 
@@ -29,10 +30,11 @@ def build(
         typer.Option(
             "--index",
             metavar="KIND",
-            help="How it is searched: auto (exactly until it is large), flat (exactly), or the "
-            "name of a FAISS factory, such as HNSW32.",
+            help="How it is searched: auto (exactly until it is large), flat (exactly), both in "
+            "any case, or the name of a FAISS factory, such as HNSW32.",
         ),
     ] = "auto",
+    memory: IndexMemory = None,
     seed: options.Seed = 0,
     workers: options.Workers = None,
     json: options.Json = False,
@@ -43,8 +45,10 @@ def build(
     committed: go on with `steeple add`. Before the first commit, nothing is left.
     """
     from steeple.collection import Collection
+    from steeple.collection.indexing import MEMORY
 
     kept = options.chosen_local_features(local_features, no_local_features)
+    bytes_ = wanted_memory(memory)
     with shown_progress() as progress:
         places, report = Collection.build(
             photos,
@@ -56,6 +60,7 @@ def build(
             local_features=kept,
             features_per_photo=features_per_photo,
             index=index,
+            memory=MEMORY if bytes_ is None else bytes_,
             seed=seed,
             workers=workers,
             progress=progress,

@@ -23,7 +23,27 @@ if TYPE_CHECKING:
     from steeple.collection.approximate import About
     from steeple.collection.quality import SearchQuality
 
-__all__ = ["index", "quality_rows", "show_whether_it_pays"]
+__all__ = ["IndexMemory", "index", "quality_rows", "show_whether_it_pays", "wanted_memory"]
+
+IndexMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        metavar="SIZE",
+        show_default=False,
+        help="What the approximate index may take, which auto keeps to: 4GB, unless this or an "
+        "earlier command says otherwise.",
+    ),
+]
+
+
+def wanted_memory(size: str | None) -> int | None:
+    """The bytes that ``--memory`` says; None if it is not given.
+
+    Raises:
+        InputError: if it is no amount of memory.
+    """
+    return None if size is None else options.parse_memory(size)
 
 
 def index(
@@ -32,29 +52,23 @@ def index(
         str | None,
         typer.Option(
             "--kind",
-            help="auto (by the number of images), flat (exact search, no index) or the name of a "
-            "FAISS factory, such as HNSW32 or IVF4096,SQ8. If not given, what it was before.",
+            help="auto (by the number of images), flat (exact search, no index), both in any case, "
+            "or the name of a FAISS factory, such as HNSW32 or IVF4096,SQ8. If not given, what it "
+            "was before.",
         ),
     ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(
-            "--memory",
-            metavar="SIZE",
-            help="What the index may take, such as 4GB, which auto keeps to. If not given, what it "
-            "was before, 4GB at first.",
-        ),
-    ] = None,
+    memory: IndexMemory = None,
     json: options.Json = False,
 ) -> None:
     """Build the approximate index of a collection now, and measure it.
 
     Large collections get one by themselves; this is to choose its kind, or to bring it up to date
-    before a fifth of the images has changed.
+    before a fifth of the images has changed. A training set of thousands of images gets one of its
+    own beside it, of a kind that suits it, unless these are the same images.
     """
     from steeple.collection import Collection
 
-    bytes_ = None if memory is None else options.parse_memory(memory)
+    bytes_ = wanted_memory(memory)
     with Collection.open(collection) as places:
         with shown_progress() as progress:
             about = places.build_index(kind, memory=bytes_, progress=progress)
@@ -93,13 +107,21 @@ def _about_rows(about: About | None) -> list[tuple[str, str]]:
 
 def quality_rows(quality: SearchQuality) -> list[tuple[str, str]]:
     """What was measured of a search, as rows of a table."""
+    from steeple.retrieval.approximate.presets import FLAT
+
     return [
         (f"recall@{quality.length}", f"{quality.recall:.4f}"),
-        ("a search takes", f"{quality.milliseconds:,.2f} ms"),
-        ("an exact one", f"{quality.exact_milliseconds:,.2f} ms"),
+        ("finding neighbours", _compared(quality.milliseconds, quality.exact_milliseconds)),
         ("times faster", f"{quality.times_faster:,.1f}"),
+        ("a whole search", _compared(quality.whole_milliseconds, quality.exact_whole_milliseconds)),
+        ("times faster", f"{quality.whole_times_faster:,.1f}"),
+        ("voters found by", "exact search" if quality.voters == FLAT else quality.voters),
         ("measured on", f"{quality.queries:,} {quality.origin}"),
     ]
+
+
+def _compared(ours: float, exact: float) -> str:
+    return f"{ours:,.2f} ms, exactly {exact:,.2f} ms"
 
 
 def show_whether_it_pays(collection: Path, quality: SearchQuality) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from steeple.cli import options
-from steeple.cli.console import console, emit_json
+from steeple.cli.console import console, emit_json, shown_progress
 
 __all__ = ["remove"]
 
@@ -21,7 +21,8 @@ def remove(
     from steeple.collection import Collection
 
     with Collection.open(collection) as places:
-        removed = places.remove(images)
+        with shown_progress() as progress:
+            removed = places.remove(images, progress=progress)
         if json:
             emit_json({"collection": str(places.folder), "removed": removed})
         else:

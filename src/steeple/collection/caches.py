@@ -12,7 +12,7 @@ from pathlib import Path
 
 from steeple.collection.approximate import StoredIndex, find_newest, remove_indexes
 from steeple.collection.columns import Columns
-from steeple.collection.graphs import graph_key, remove_graphs
+from steeple.collection.graphs import graph_key, remove_graphs, repairs
 from steeple.collection.indexing import bring_index_up_to_date, build_index, stored_index
 from steeple.collection.store import LocalStore
 from steeple.errors import InputError
@@ -118,7 +118,8 @@ def remove_cache(path: Path) -> None:
 def _graph_keys(store: LocalStore, columns: Columns) -> set[str]:
     """The keys of what belongs to the index now, searched exactly or not."""
     rows = columns.rows[columns.index]
-    return {graph_key(rows, None), graph_key(rows, stored_index(store))}
+    repaired = repairs(store.connection)
+    return {graph_key(rows, index, repaired) for index in (None, stored_index(store))}
 
 
 def _damage(path: Path) -> str | None:

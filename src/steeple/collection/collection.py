@@ -10,18 +10,19 @@ from typing import Any
 from steeple.collection.adding import AddReport
 from steeple.collection.answers import Question, answer, name_photos
 from steeple.collection.approximate import About
-from steeple.collection.caches import rebuild_index
+from steeple.collection.caches import rebuild_index, refresh_caches
 from steeple.collection.changing import label_images, remove_images
 from steeple.collection.creating import create_store, discard_if_empty
 from steeple.collection.describing import PhotoLike, describe_photos
 from steeple.collection.hits import Hits, Recognition
-from steeple.collection.indexing import AUTO, MEMORY, refuse_nothing
+from steeple.collection.indexing import AUTO, MEMORY, is_worn, put_memory, refuse_nothing
 from steeple.collection.intake import take_in
 from steeple.collection.naming import flag_distractors, name_files
 from steeple.collection.opened import OpenCollection
 from steeple.collection.quality import SearchQuality, measure_search
 from steeple.collection.sources import list_photos, read_source
 from steeple.collection.statistics import describe
+from steeple.collection.view import View
 from steeple.embedding.pipeline import Described
 from steeple.errors import InputError
 from steeple.progress import Progress, silent
@@ -143,6 +144,7 @@ class Collection(OpenCollection):
         skip_missing: bool = False,
         landmark_ids: bool = False,
         prefix: str = "",
+        memory: int | None = None,
         workers: int | None = None,
         progress: Progress = silent,
     ) -> AddReport:
@@ -158,6 +160,7 @@ class Collection(OpenCollection):
             skip_missing: leave out labels of photos that are not there instead of refusing them.
             landmark_ids: in a GLD-v2 folder, use the numbers of landmarks instead of their names.
             prefix: put before every id.
+            memory: bytes that an approximate index may take; None leaves what was wanted before.
             workers: processes that decode and describe; None takes one per core.
             progress: called with stage, photos done, and their number.
 
@@ -176,6 +179,8 @@ class Collection(OpenCollection):
             prefix=prefix,
         )
         with self._store.writing():
+            if memory is not None:
+                put_memory(self._store, memory)
             report, self._embedder = take_in(
                 self._store,
                 self.embedder,
@@ -186,19 +191,29 @@ class Collection(OpenCollection):
             )
         return report
 
-    def remove(self, ids: Iterable[str]) -> int:
+    def remove(self, ids: Iterable[str], *, progress: Progress = silent) -> int:
         """Removes images and lets the others vote anew where they have to.
+
+        The approximate index is built again once a quarter of what it holds has gone.
 
         Args:
             ids: the images; all of them must be there.
+            progress: called with stage, images done, and their number, while it is.
 
         Returns:
             How many were removed.
 
         Raises:
             InputError: if one is not there; nothing is removed then.
+            CollectionError: if another process is writing.
+            StorageError: if the disk is full; what was removed stays so.
         """
-        return remove_images(self._store, ids)
+        removed = remove_images(self._store, ids)
+        if is_worn(self._store):
+            with self._store.writing():
+                since = int(self._store.setting("generation"))
+                refresh_caches(self._store, since=since, progress=progress)
+        return removed
 
     def label(self, landmarks: dict[str, str | None]) -> None:
         """Gives images a landmark, or takes it away (None), and refreshes the votes.
@@ -243,6 +258,8 @@ class Collection(OpenCollection):
     def measure_search(self, queries: int = 100) -> SearchQuality:
         """Measures what the approximate index finds of what exact search does, and how fast.
 
+        Both the search for neighbours and the whole of `search_descriptors` are timed.
+
         Args:
             queries: how many are drawn, from the collection itself; see `sampling`.
 
@@ -251,7 +268,9 @@ class Collection(OpenCollection):
         """
         with self.view() as view:
             refuse_nothing(self.folder, len(view))
-            return measure_search(view, queries, seed=int(self._store.setting("seed")) + 1)
+            return measure_search(
+                view, queries, seed=int(self._store.setting("seed")) + 1, ask=self._ask
+            )
 
     def search(
         self,
@@ -291,7 +310,7 @@ class Collection(OpenCollection):
         workers: int | None = None,
         progress: Progress = silent,
     ) -> tuple[list[tuple[Path, Recognition]], list[tuple[Path, str]]]:
-        """Names the landmarks that photos show.
+        """Names the landmarks that photos show; the nearest training images are found exactly.
 
         Args:
             photos: photos, or folders of photos.
@@ -311,7 +330,7 @@ class Collection(OpenCollection):
 
         def name(described: Described) -> list[Recognition]:
             asked = Question(described.descriptors, described.features)
-            with self.view() as view:
+            with self.view(exact=True) as view:  # a batch of photos takes little longer
                 return name_photos(self._store, view, asked, workers=workers, progress=told)
 
         answers, failed = name_files(
@@ -336,7 +355,10 @@ class Collection(OpenCollection):
                 f"this collection {self._store.segments.dimension}"
             )
         with self.view(exact=exact) as view:
-            return answer(self._store, view, Question(queries), k, create_reranker(rerank))
+            return self._ask(view, queries, k, rerank)
+
+    def _ask(self, view: View, queries: Floats, k: int, rerank: str = "default") -> list[Hits]:
+        return answer(self._store, view, Question(queries), k, create_reranker(rerank))
 
     def embed(self, photos: Sequence[PhotoLike]) -> Floats:
         """Describes photos as this collection does: (n, D) float32, L2-normalised.

@@ -1,25 +1,32 @@
 """An approximate index beside the index of a collection as it is now.
 
 What was added since it was built is searched exactly and merged in; what was removed is dropped
-from what is found, and more is asked for.
+from what is found, and more is asked for. A query for which the index finds too few is searched
+exactly, and so is every query once the index has named an image that it does not hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from steeple.collection.approximate import StoredIndex
 from steeple.collection.segments import Segments
-from steeple.retrieval.neighbors import Block, search_blocks
-from steeple.retrieval.types import PAD, Floats, Ids, Ranking
+from steeple.errors import CollectionError
+from steeple.retrieval.neighbors import Block, empty_ranking, search_blocks
+from steeple.retrieval.types import PAD, Bools, Floats, Ids, Ranking
 
 __all__ = ["Coverage", "Rows"]
 
 _WIDER = 4  # times as many are asked for before a query is searched exactly
 _SPARE = 8  # asked for beside those that removed images are expected to take
+
+
+class _StrayError(CollectionError):
+    """An index that was read whole names an image that it does not hold."""
 
 
 class Rows:
@@ -39,9 +46,28 @@ class Rows:
         return len(self.rows)
 
     def __getitem__(self, ids: Ids) -> Floats:
-        """Ids of any shape to descriptors of that shape + (D,), float32."""
+        """Ids of any shape to descriptors of that shape + (D,), float32.
+
+        Raises:
+            CollectionError: if there is no such image, as only a damaged index says.
+        """
+        self.check(ids, 0)
         flat = self.segments.read(self.rows[ids.ravel()])
         return flat.reshape(*ids.shape, flat.shape[1])
+
+    def check(self, ids: Ids, least: int) -> None:
+        """Refuses ids below the least, or beyond the images there are.
+
+        Raises:
+            CollectionError: if there is one.
+        """
+        low, high = int(ids.min(initial=0)), int(ids.max(initial=PAD))
+        if low < least or high >= len(self):
+            places = self.segments.folder.parent
+            raise _StrayError(
+                f"the approximate index of {places} names image {low if low < least else high}, "
+                f"and it holds {len(self)}; build it again: steeple index {places}"
+            )
 
 
 @dataclass(frozen=True)
@@ -88,42 +114,64 @@ class Coverage:
         Raises:
             InputError: if k < 1 or the queries have another dimension.
         """
-        found = self._search_covered(queries, k)
+        if not self.stored.trusted:
+            return self._search_exactly(queries, k)
+        try:
+            found, few = self._search_covered(queries, k)
+        except _StrayError as error:
+            self.stored.distrust(str(error))
+            return self._search_exactly(queries, k)
         if len(self.fresh):
             found = _merge(found, search_blocks(queries, self._fresh_blocks(), k), k)
-        short = (found.ids == PAD).sum(axis=1) > max(0, k - len(self.rows))
-        if short.any():  # what was to be found was removed, or the index proposes too few
-            blocks = self.segments.blocks(self.rows)
-            best = search_blocks(queries[short], blocks, k)
-            found.ids[short], found.scores[short] = best.ids, best.scores
+        if few.any():
+            best = self._search_exactly(queries[few], k)
+            found.ids[few], found.scores[few] = best.ids, best.scores
         return found
 
-    def _search_covered(self, queries: Floats, k: int) -> Ranking:
-        held = len(self.places)
-        alive = int((self.places != PAD).sum())
-        if alive == held:
-            return self._ask(queries, k, k)
+    @cached_property
+    def _alive(self) -> int:
+        """How many of the images that the index holds are still there."""
+        return int((self.places != PAD).sum())
+
+    def _search_exactly(self, queries: Floats, k: int) -> Ranking:
+        return search_blocks(queries, self.segments.blocks(self.rows), k)
+
+    def _search_covered(self, queries: Floats, k: int) -> tuple[Ranking, Bools]:
+        """What the index finds of those that are still there, and for whom that is too little.
+
+        Returns:
+            Ranking of shape (Q, k), and (Q,) bool, whether it has fewer than there are, up to k.
+        """
+        held, alive = len(self.places), self._alive
         if not alive:
-            return _nothing(len(queries), k)
-        wide = min(held, -(-k * held // alive) + _SPARE)
+            return empty_ranking(len(queries), k), np.zeros(len(queries), dtype=bool)
+        wide = k if alive == held else min(held, -(-k * held // alive) + _SPARE)
         found = self._ask(queries, k, wide)
-        short = (found.ids == PAD).sum(axis=1) > max(0, k - alive)
-        if short.any():
-            more = self._ask(queries[short], k, min(held, _WIDER * wide))
-            found.ids[short], found.scores[short] = more.ids, more.scores
-        return found
+        few = _count(found) < min(k, alive)
+        if few.any() and alive < held and wide < held:
+            more = self._ask(queries[few], k, min(held, _WIDER * wide))
+            found.ids[few], found.scores[few] = more.ids, more.scores
+            few = _count(found) < min(k, alive)
+        return found, few
 
     def _ask(self, queries: Floats, k: int, wide: int) -> Ranking:
-        """The first k that are still there of as many as are asked for."""
+        """The first k that are still there of as many as are asked for; (Q, k), padded.
+
+        Raises:
+            _StrayError: if the index names an image that it does not hold.
+        """
         exact = Rows(self.segments, self.stored.rows)
         found = self.stored.index.search(queries, wide, exact=exact)
+        exact.check(found.ids, PAD)
         ids = np.where(found.ids == PAD, PAD, self.places[found.ids])
         gone = ids == PAD
         order = np.argsort(gone, axis=1, kind="stable")[:, :k]
         scores = np.where(gone, np.float32(-np.inf), found.scores)
-        return Ranking(
-            np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
-        )
+        out = empty_ranking(len(queries), k)
+        width = order.shape[1]
+        out.ids[:, :width] = np.take_along_axis(ids, order, axis=1)
+        out.scores[:, :width] = np.take_along_axis(scores, order, axis=1)
+        return out
 
     def _fresh_blocks(self) -> Iterator[Block]:
         for ids, vectors in self.segments.blocks(self.rows[self.fresh]):
@@ -146,8 +194,6 @@ def _merge(one: Ranking, other: Ranking, k: int) -> Ranking:
     )
 
 
-def _nothing(queries: int, k: int) -> Ranking:
-    return Ranking(
-        np.full((queries, k), PAD, dtype=np.int64),
-        np.full((queries, k), -np.inf, dtype=np.float32),
-    )
+def _count(ranking: Ranking) -> Ids:
+    """(Q,) int64, how many images each query has found."""
+    return np.asarray((ranking.ids != PAD).sum(axis=1), dtype=np.int64)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from steeple.collection.adding import hash_file
 from steeple.collection.caches import remove_derived
 from steeple.collection.cohort import Cohort
+from steeple.collection.graphs import count_repair
 from steeple.collection.schema import put_setting
 from steeple.collection.segments import ROWS, checksum
 from steeple.collection.store import LocalStore
@@ -248,6 +249,8 @@ def store_again(store: LocalStore, damaged: Sequence[Damage], remade: Remade) ->
         forgotten = columns.rows[named | np.isin(columns.rows, np.array(changed))].tolist()
         cohort = Cohort.stored(store)
     with store.transaction() as connection:
+        if vectors:
+            count_repair(connection)
         _store_features(store, damaged, remade.features)
         connection.executemany(
             "UPDATE image SET features = 0 WHERE row = ?", ((row,) for row in lost)

@@ -106,10 +106,16 @@ class OpenCollection:
             exact: search exactly, even if there is an approximate index.
         """
         with self._store.snapshot() as columns:
-            index = self._index.get()
             view = self._view
-            if view is None or view.columns is not columns or view.approximate is not index:
-                view = self._view = View.of(self._store, columns, index)
+            if view is not None and view.columns is not columns:
+                view = None
+            if not exact:
+                index = self._index.get()
+                if view is None or view.approximate is not index:
+                    view = View.of(self._store, columns, index)
+            elif view is None:  # and the index, which is not needed, is not read
+                view = View.of(self._store, columns, None)
+            self._view = view
             yield view.exactly if exact else view
 
     def index_ids(self) -> list[str]:

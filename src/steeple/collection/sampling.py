@@ -1,8 +1,9 @@
 """Queries to measure a search by, drawn from the collection itself.
 
-Best are photos that are not in its index, as real queries are: images of the training set only.
-Where there are too few of them, images of the index stand in, each left out of its own list; they
-are a little easier to find, because the approximate index has seen them.
+Best are photos that are not among those that are searched, as real queries are: for the index,
+images of the training set only; for the training set, images without a landmark. Where there are
+too few of them, those that are searched stand in, each left out of its own list; they are a little
+easier to find, because the approximate index has seen them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from steeple.collection.columns import INDEX, Columns
+from steeple.collection.columns import Columns
 from steeple.collection.segments import Segments
 from steeple.retrieval.types import Floats, Ids
 
@@ -24,7 +25,7 @@ class Sample:
 
     Args:
         queries: (Q, D) float32.
-        own: (Q,) int64, which images of the index they are; None if they are none.
+        own: (Q,) int64, which of the images that are searched they are; None if they are none.
     """
 
     queries: Floats
@@ -38,7 +39,9 @@ class Sample:
         return "images of the index, each without itself"
 
 
-def draw_sample(segments: Segments, columns: Columns, size: int, *, seed: int) -> Sample:
+def draw_sample(
+    segments: Segments, columns: Columns, size: int, *, seed: int, searched: Ids | None = None
+) -> Sample:
     """Draws queries.
 
     Args:
@@ -46,10 +49,13 @@ def draw_sample(segments: Segments, columns: Columns, size: int, *, seed: int) -
         columns: the images.
         size: how many, at most.
         seed: of the draw.
+        searched: (n,) int64, where those that are to be searched stand among the columns; None
+            stands for the index.
     """
     random = np.random.default_rng(seed)
-    outside = np.flatnonzero(~(columns.roles & INDEX).astype(bool))
-    pool = outside if len(outside) >= size else columns.index
+    searched = columns.index if searched is None else searched
+    outside = np.delete(np.arange(len(columns), dtype=np.int64), searched)
+    pool = outside if len(outside) >= size else searched
     drawn = np.sort(random.choice(len(pool), min(size, len(pool)), replace=False))
     queries = segments.read(columns.rows[pool[drawn]])
     return Sample(queries, None if pool is outside else drawn)

@@ -15,7 +15,7 @@ from steeple.collection.cohort import Cohort
 from steeple.collection.columns import Columns
 from steeple.collection.coverage import Coverage
 from steeple.collection.feature_files import StoredFeatures
-from steeple.collection.graphs import GraphShelf
+from steeple.collection.graphs import GraphShelf, graph_search, repairs
 from steeple.collection.segments import Segments
 from steeple.collection.store import LocalStore
 from steeple.collection.verifying import IndexVerifier, ListVerifier
@@ -48,8 +48,10 @@ class View:
         calibration: from contrast to probability.
         judge: from similarity and geometry to probability, where there are local features.
         cohort: (m, D) float32, the descriptors that say what similarity is ordinary.
-        approximate: what searches the index; None searches exactly.
+        approximate: what searches the index, and the training set where that is large; None
+            searches exactly.
         cache: where what is computed for the index is kept; None keeps it in memory.
+        repaired: how often descriptors were rewritten.
     """
 
     columns: Columns
@@ -60,6 +62,7 @@ class View:
     cohort: Floats
     approximate: StoredIndex | None = None
     cache: Path | None = None
+    repaired: int = 0
 
     @classmethod
     def of(cls, store: LocalStore, columns: Columns, approximate: StoredIndex | None) -> View:
@@ -79,6 +82,7 @@ class View:
             Cohort.stored(store).descriptors(store),
             approximate,
             store.folder / "cache",
+            repairs(store.connection),
         )
 
     @cached_property
@@ -137,6 +141,31 @@ class View:
             return None
         return Coverage.of(self.approximate, self.rows, self.segments)
 
+    def search_training(self, queries: Floats, k: int) -> Ranking:
+        """The k training images nearest to each query, by their positions in the training set.
+
+        Args:
+            queries: (Q, D) float32.
+            k: how many, 1 to CANDIDATES.
+
+        Returns:
+            Ranking of shape (Q, k). As far as the approximate index finds them, where there is one
+            that has them; scores are exact anyway.
+        """
+        if self._training_coverage is None:
+            rows = self.columns.rows[self.columns.training]
+            return search_blocks(queries, self.segments.blocks(rows), k)
+        # As many as the effort was chosen for: of fewer, it would find a smaller share.
+        found = self._training_coverage.search(queries, CANDIDATES)
+        return Ranking(found.ids[:, :k], found.scores[:, :k])
+
+    @cached_property
+    def _training_coverage(self) -> Coverage | None:
+        stored = None if self.approximate is None else self.approximate.voters
+        if stored is None:
+            return None
+        return Coverage.of(stored, self.columns.rows[self.columns.training], self.segments)
+
     @cached_property
     def exactly(self) -> View:
         """The same without an approximate index."""
@@ -148,13 +177,14 @@ class View:
         Args:
             told: called with the stage, images done and their number while anything is computed.
         """
-        return IndexGraph(self, self.search, shelf=self._shelf, told=told)
+        search = graph_search(self.search, self.approximate, self.segments, told)
+        return IndexGraph(self, search, shelf=self._shelf, told=told)
 
     @cached_property
     def _shelf(self) -> Shelf:
         if self.cache is None:
             return MemoryShelf()
-        return GraphShelf(self.cache, self.rows, self.approximate)
+        return GraphShelf(self.cache, self.rows, self.approximate, self.repaired)
 
     def context(
         self,
@@ -176,11 +206,9 @@ class View:
             told: called with the stage, images done and their number while a re-ranker computes
                 something for the whole index.
         """
-        training = self.columns.training
-        labels = self.columns.landmarks[training]
-        blocks = self.segments.blocks(self.columns.rows[training])
+        labels = self.columns.landmarks[self.columns.training]
         verifies = features is not None and self.features is not None
-        neighbours = search_blocks(queries, blocks, CANDIDATES if verifies else VOTING)
+        neighbours = self.search_training(queries, CANDIDATES if verifies else VOTING)
         votes = count_votes(neighbours, labels, VOTING)
         background = measure_background(queries, self.cohort)
         contrast = vote_contrast(neighbours, labels, votes, background, VOTING)

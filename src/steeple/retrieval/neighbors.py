@@ -1,7 +1,8 @@
 """Exact nearest neighbours by inner product, in blocks.
 
 FAISS multiplies and selects; what is ours is what it does not promise: the index may lie in many
-pieces (memory maps, holes), equal scores keep the order of the index, and work space is bounded.
+pieces (memory maps, holes), equal scores keep the order of the index, a list depends on nothing but
+its query and the index (`nearest`), and work space is bounded.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy.typing as npt
 from steeple.errors import InputError
 from steeple.retrieval.descriptors import Descriptors
 from steeple.retrieval.gpu import choose_device, improve_with_torch
+from steeple.retrieval.nearest import improve
 from steeple.retrieval.types import PAD, Floats, Ids, Ranking
-from steeple.threads import threads_for
 
 __all__ = [
     "MEMORY",
@@ -33,7 +34,6 @@ MEMORY = 1 << 28
 """Bytes of work space a search may use beside its input and its result, unless told otherwise."""
 
 _PIECE = 1 << 29  # bytes of an index that is read in place, at a time
-_TOGETHER = 4096  # index images that FAISS multiplies at a time; its own 1024 waits more
 
 Block: TypeAlias = tuple[Ids, Floats]
 """Some images of an index: their ids (n,), strictly ascending, and their descriptors (n, D)."""
@@ -57,11 +57,14 @@ def search_neighbors(
         k: how many images to find, at least 1.
         memory: bytes of work space beside the input and the result.
         device: "cpu"; "cuda" for a GPU that PyTorch sees; or "auto", which takes such a GPU where
-            the search is large. On a GPU, scores differ by rounding.
+            the search is large. On a GPU, scores differ by rounding, and so may the order of what
+            differs by no more.
 
     Returns:
         Ranking of shape (Q, k), scores descending; equal scores in the order of the index; padded
-        with -1 (score -inf) where the index has fewer than k images.
+        with -1 (score -inf) where the index has fewer than k images. A score depends on its query
+        and its image alone, to the last bit: equal images score equally, and a query finds the
+        same alone or among others, whatever the memory.
 
     Raises:
         InputError: if the arrays do not fit together, hold NaN in the queries, or k < 1.
@@ -73,8 +76,9 @@ def search_neighbors(
         index = _to_array(index, "index descriptors")
     _check_index(index, queries)
     device = choose_device(device, float(queries.size) * len(index))
-    # What is read in place costs its ids; what is converted costs two blocks, this and the next.
-    rows = memory // (64 if _in_place(index) else 32 * max(index.shape[1], 1))
+    # What is read in place costs its ids, and the scores of a query that is compared with all of
+    # it; what is converted costs two blocks, this and the next.
+    rows = memory // (128 if _in_place(index) else 32 * max(index.shape[1], 1))
     # A piece is searched by all queries while it is in memory, even if the index does not fit.
     rows = max(1, min(rows, _PIECE // (4 * max(index.shape[1], 1))))
     step = len(queries) if _in_place(queries) else max(1, memory // 4 // (4 * queries.shape[1]))
@@ -141,17 +145,8 @@ def search_blocks(
     if device != "cpu":
         improve_with_torch(best, queries, blocks, memory=memory, device=device)
         return best
-    # Per query: a row of FAISS's matrix product, and per candidate id and score from FAISS, both
-    # again while merging, and the sort. A quarter is left to whoever makes the blocks.
-    step = max(1, memory // 4 * 3 // (4 * _TOGETHER + 96 * (k + 1)))
     for ids, vectors in blocks:
-        if not len(ids):
-            continue
-        for start in range(0, len(queries), step):
-            part = slice(start, start + step)
-            found = _search_one(queries[part], vectors, k, memory)
-            named = np.where(found.ids == PAD, PAD, ids[found.ids])
-            _merge(best, part, named, found.scores)
+        improve(best, queries, ids, vectors, memory=memory // 4 * 3)  # the rest makes the blocks
     return best
 
 
@@ -219,58 +214,3 @@ def _to_array(array: npt.ArrayLike, name: str) -> Floats:
             return np.ascontiguousarray(array, dtype=np.float32)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} are no array of real numbers ({error})") from error
-
-
-def _search_one(queries: Floats, vectors: Floats, k: int, memory: int) -> Ranking:
-    """Searches one contiguous piece; ids are positions in the piece."""
-    import faiss
-
-    # One more than asked shows whether a tie crosses the end of the list; FAISS would then keep
-    # an arbitrary one of the equals.
-    width = min(k + 1, len(vectors))
-    usual = faiss.cvar.distance_compute_blas_database_bs
-    faiss.cvar.distance_compute_blas_database_bs = _TOGETHER
-    try:
-        with threads_for(queries.size * len(vectors)):
-            scores, ids = faiss.knn(queries, vectors, width, metric=faiss.METRIC_INNER_PRODUCT)
-    finally:
-        faiss.cvar.distance_compute_blas_database_bs = usual
-    scores[ids == PAD] = -np.inf  # where only images with NaN were left
-    order = np.lexsort((ids, -scores), axis=1)
-    ids = np.take_along_axis(ids, order, axis=1)
-    scores = np.take_along_axis(scores, order, axis=1)
-    if width > k:
-        tied = np.flatnonzero(scores[:, k - 1] == scores[:, k])
-        ids, scores = ids[:, :k], scores[:, :k]
-        rows = max(1, memory // (32 * len(vectors)))
-        for start in range(0, len(tied), rows):
-            some = tied[start : start + rows]
-            ids[some], scores[some] = _select_all(queries[some], vectors, k)
-    return Ranking(ids, scores)
-
-
-def _select_all(queries: Floats, vectors: Floats, k: int) -> tuple[Ids, Floats]:
-    """Computes every score and looks at all that reach the k-th: slow, and right about ties."""
-    with np.errstate(invalid="ignore"):
-        all_scores = queries @ vectors.T
-    all_scores[np.isnan(all_scores)] = -np.inf
-    ids = np.empty((len(queries), k), dtype=np.int64)
-    scores = np.empty((len(queries), k), dtype=np.float32)
-    for row, values in enumerate(all_scores):
-        least = np.partition(values, len(values) - k)[len(values) - k]
-        reach = np.flatnonzero(values >= least)
-        ids[row] = reach[np.argsort(-values[reach], kind="stable")[:k]]
-        scores[row] = values[ids[row]]
-    ids[scores == -np.inf] = PAD
-    return ids, scores
-
-
-def _merge(best: Ranking, part: slice, ids: Ids, scores: Floats) -> None:
-    """Merges a later piece into the best so far, in place; at equal scores the earlier stays."""
-    k = best.ids.shape[1]
-    all_ids = np.concatenate([best.ids[part], ids], axis=1)
-    all_scores = np.concatenate([best.scores[part], scores], axis=1)
-    # Pads score -inf, so they end up last; a stable sort keeps earlier pieces first.
-    order = np.argsort(-all_scores, axis=1, kind="stable")[:, :k]
-    best.ids[part] = np.take_along_axis(all_ids, order, axis=1)
-    best.scores[part] = np.take_along_axis(all_scores, order, axis=1)

@@ -1,8 +1,6 @@
-"""The knob of every kind of index, and the least effort against trying everything."""
+"""What an effort means for another k, and the least effort against trying everything."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import faiss
 import numpy as np
@@ -10,64 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.retrieval.approximate.effort import Effort, Knob, innermost, least_effort
+from steeple.retrieval.approximate.effort import Effort, least_effort
+from steeple.retrieval.approximate.knob import Knob
 
 
-def made(factory: str) -> Any:
-    index = faiss.index_factory(16, factory, faiss.METRIC_INNER_PRODUCT)
-    vectors = np.random.default_rng(0).standard_normal((2000, 16)).astype(np.float32)
-    index.train(vectors)
-    index.add(vectors)
-    return index
+def test_more_images_take_more_probes() -> None:
+    effort = Effort(probes=7, refine=3, k=100)
+    assert [effort.probes_for(k) for k in (1, 100, 101, 200, 1000)] == [7, 7, 8, 14, 70]
 
 
-@pytest.mark.parametrize(
-    ("factory", "name", "most"),
-    [
-        ("Flat", "", 0),
-        ("SQ8", "", 0),
-        ("IVF32,SQ8", "nprobe", 32),
-        ("PCA8,IVF32,SQ8", "nprobe", 32),
-        ("IVF32,SQ8,RFlat", "nprobe", 32),
-        ("IVF32_HNSW8,SQ8", "nprobe", 32),
-        ("HNSW8", "efSearch", 2000),
-        ("PCA8,HNSW8_SQ8", "efSearch", 2000),
-    ],
-)
-def test_finds_the_knob(factory: str, name: str, most: int) -> None:
-    index = made(factory)
-    knob = Knob(index)
-    assert (knob.name, knob.most) == (name, most)
-    knob.turn(7)
-    at = innermost(index)
-    assert name != "nprobe" or at.nprobe == 7
-    assert name != "efSearch" or at.hnsw.efSearch == 7
-    knob.turn(0)  # searches need one at least
-    assert name != "nprobe" or at.nprobe == 1
-    steps = knob.steps(10)
-    assert steps == sorted(set(steps))
-    assert steps[-1] == most
-    assert steps[0] == {"": 0, "nprobe": 1, "efSearch": 10}[name]
+def test_fewer_images_are_chosen_from_as_many() -> None:
+    effort = Effort(probes=7, refine=3, k=100)
+    assert [effort.candidates(k) for k in (1, 100, 101, 1000)] == [300, 300, 303, 3000]
 
 
-def test_lists_found_by_a_graph_are_found_reliably() -> None:
-    index = made("IVF64_HNSW8,SQ8")
-    Knob(index).turn(50)
-    assert faiss.downcast_index(innermost(index).quantizer).hnsw.efSearch >= 100
+def test_an_effort_that_was_stored_without_its_k_was_tuned_for_a_hundred() -> None:
+    assert Effort(8, 2) == Effort(8, 2, k=100)
 
 
-def test_more_probes_than_lists() -> None:
-    index = made("IVF32,SQ8")
-    Knob(index).turn(1000)
-    assert innermost(index).nprobe == 32
-
-
-@pytest.mark.parametrize("factory", ["Flat", "IVF32,SQ8", "HNSW8", "IVF32,RaBitQ"])
-def test_more_effort_costs_more(factory: str) -> None:
-    knob = Knob(made(factory))
-    assert knob.cost(Effort(4, 2), 10, 16) > knob.cost(Effort(4, 1), 10, 16) > 0
-    if knob.name:
-        assert knob.cost(Effort(8, 1), 10, 16) > knob.cost(Effort(4, 1), 10, 16)
+@given(st.integers(0, 5000), st.integers(1, 40), st.integers(1, 2000), st.integers(1, 5000))
+def test_never_less_than_was_tuned(probes: int, refine: int, tuned: int, k: int) -> None:
+    effort = Effort(probes, refine, tuned)
+    assert effort.probes_for(k) >= probes
+    assert effort.probes_for(k) == pytest.approx(probes * max(1, k / tuned), abs=1)
+    assert effort.candidates(k) >= refine * max(k, tuned)
 
 
 @given(wanted=st.floats(0, 1.1), slope=st.floats(0.05, 2), seed=st.integers(0, 1000))
@@ -82,13 +46,19 @@ def test_the_cheapest_that_is_enough(wanted: float, slope: float, seed: int) -> 
 
     effort, reached = least_effort(knob, 10, 16, measure=measure, wanted=wanted)
     assert reached == measure(effort)
-    tried = [Effort(probes, refine) for probes in knob.steps(10) for refine in range(1, 33)]
-    enough = [knob.cost(one, 10, 16) for one in tried if measure(one) >= wanted]
+    assert effort.k == 10
+    tried = [Effort(probes, refine, 10) for probes in knob.steps(10) for refine in range(1, 33)]
+    enough = [
+        knob.cost(one.probes, one.candidates(10), 16) for one in tried if measure(one) >= wanted
+    ]
     if reached >= wanted:
         # Of refines, only some are tried, and none once the gain is below a thousandth.
-        assert knob.cost(effort, 10, 16) <= 2 * min(enough)
+        assert knob.cost(effort.probes, effort.candidates(10), 16) <= 2 * min(enough)
     else:
         assert reached >= max(measure(one) for one in tried) - 0.02
 
 
-_INDEX = made("IVF32,SQ8")
+_INDEX = faiss.index_factory(16, "IVF32,SQ8", faiss.METRIC_INNER_PRODUCT)
+_VECTORS = np.random.default_rng(0).standard_normal((2000, 16)).astype(np.float32)
+_INDEX.train(_VECTORS)
+_INDEX.add(_VECTORS)

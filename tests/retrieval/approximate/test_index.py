@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,7 @@ class TestEveryKind:
         built.effort = Effort(probes=16, refine=200)
         found, exact = built.search(queries, 10, exact=index), search_neighbors(queries, index, 10)
         np.testing.assert_array_equal(found.ids, exact.ids)
+        np.testing.assert_array_equal(found.scores, exact.scores)  # to the last bit
 
 
 class TestSearch:
@@ -152,6 +155,47 @@ class TestSearch:
 
     def test_no_query(self, built: ApproximateIndex, clusters: Any) -> None:
         assert built.search(np.empty((0, 32)), 5, exact=clusters[0]).ids.shape == (0, 5)
+
+
+class TestAnotherK:
+    """An index is tuned for one k and searched for many."""
+
+    @pytest.mark.parametrize("factory", ["IVF64,SQ8", "HNSW16", "IVF64,PQ16x4fs", "IVF64,RaBitQ"])
+    @pytest.mark.parametrize("k", [2, 10, 20, 60, 200])
+    def test_finds_as_much_as_for_the_k_it_was_tuned_for(
+        self, factory: str, k: int, clusters: Any
+    ) -> None:
+        index, queries = clusters
+        built = ApproximateIndex.build(index, factory)
+        reached = built.tune(queries, 10, exact=index, wanted=0.95)
+        assert built.effort.k == 10
+        found = built.search(queries, k, exact=index)
+        assert recall(found, search_neighbors(queries, index, k)) >= reached - 0.08
+
+    def test_few_are_chosen_from_as_many_candidates(self, clusters: Any) -> None:
+        """Codes of two bits: of five candidates they would hardly propose the nearest."""
+        index, queries = clusters
+        built = ApproximateIndex.build(index, "IVF16,PQ8x4fs")
+        built.effort = Effort(probes=16, refine=1, k=200)
+        wide = built.search(queries, 200, exact=index)
+        few = built.search(queries, 5, exact=index)
+        np.testing.assert_array_equal(few.ids, wide.ids[:, :5])
+        np.testing.assert_array_equal(few.scores, wide.scores[:, :5])
+
+    def test_tuning_disturbs_no_search(self, clusters: Any) -> None:
+        index, queries = clusters
+        built = ApproximateIndex.build(index, "IVF64,SQ8")
+        built.effort = Effort(probes=64, refine=10, k=10)
+        exact = search_neighbors(queries, index, 10)
+
+        def search(_: int) -> bool:
+            found = built.search(queries, 10, exact=index)
+            return bool((found.ids == exact.ids).all()) or built.effort.probes < 64
+
+        with ThreadPoolExecutor(2) as pool:
+            searches = pool.map(search, range(30))
+            built.tune(queries, 10, exact=index, wanted=0.6)
+            assert all(searches)
 
 
 class TestTune:
@@ -234,7 +278,11 @@ class TestBuild:
             ("IVF4000,Flat", "2000 images in 4000 lists; give 1 to 2000"),
             ("PQ5", "multiple of the number of subquantizers"),
             ("LSH", "metric == METRIC_L2"),
-            ("IDMap,Flat", "use add_with_ids"),
+            ("IDMap,Flat", "^'IDMap,Flat' gives images numbers of its own.*; leave IDMap out$"),
+            ("NSG1", "^'NSG1' is a graph .*; take another graph, for example HNSW32$"),
+            ("NSG32", "made of all images at once"),
+            ("IVF256_NSG8,SQ8", "made of all images at once"),
+            ("IVF16(IVF4,Flat),SQ8", "finds its lists by lists"),
             ("IVF-1,Flat", "could not parse"),
             ("HNSW0", "asks for 0 links an image; give 2 to 1024, for example HNSW32"),
             ("HNSW1", "asks for 1 links"),
@@ -246,6 +294,29 @@ class TestBuild:
         with pytest.raises(InputError, match=reason) as caught:
             ApproximateIndex.build(clusters[0], factory)
         assert "\n" not in str(caught.value)
+
+    def test_nothing_of_faisss_source_is_said(self, clusters: Any) -> None:
+        for factory in ("nonsense", "PQ5", "LSH"):
+            with pytest.raises(InputError) as caught:
+                ApproximateIndex.build(clusters[0], factory)
+            assert not re.search(r"faiss::|\.cpp|Error in", str(caught.value))
+
+    def test_too_little_memory_to_learn_the_lists(self, clusters: Any) -> None:
+        with pytest.raises(
+            InputError,
+            match=r"'IVF64,SQ8' learns 64 lists .* and 10000 bytes .* hold 39; give 638976 bytes, "
+            r"or ask for fewer lists",
+        ):
+            ApproximateIndex.build(clusters[0], "IVF64,SQ8", memory=10_000)
+
+    def test_learning_from_fewer_than_the_lists_ask_for_is_said(
+        self, clusters: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ApproximateIndex.build(clusters[0], "IVF16,SQ8", memory=8 * 32 * 39 * 16)
+        assert not caplog.messages
+        ApproximateIndex.build(clusters[0], "IVF16,SQ8", memory=8 * 32 * 100)
+        assert "IVF16,SQ8 learns 16 lists from 100 images" in caplog.text
+        assert "give 159744 bytes" in caplog.text
 
     def test_of_no_image(self) -> None:
         with pytest.raises(InputError, match="no images"):
@@ -266,7 +337,7 @@ class TestRefusals:
         with pytest.raises(InputError, match="at least one"):
             built.tune(queries[:0], 3, exact=index)
 
-    @pytest.mark.parametrize("effort", [Effort(-1, 1), Effort(1, 0)])
+    @pytest.mark.parametrize("effort", [Effort(-1, 1), Effort(1, 0), Effort(1, 1, 0)])
     def test_no_effort(self, built: ApproximateIndex, effort: Effort) -> None:
         with pytest.raises(InputError, match="at least"):
             built.effort = effort

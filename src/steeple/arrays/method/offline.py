@@ -164,7 +164,7 @@ class Offline:
         """The shelf of this index and this training set."""
         search = self.search_training
         effort = search.approximate and search.approximate.effort
-        how = f"{search.key}-{effort.probes}-{effort.refine}" if effort else ""
+        how = f"{search.key}-{effort.probes}-{effort.refine}-{effort.k}" if effort else ""
         return self.keep.shelf(f"votes-{self._index_key}-{self.inputs.training_key}{how}")
 
     def _searcher(self, part: str, images: Searched, key: str, sample: Floats, k: int) -> Searcher:

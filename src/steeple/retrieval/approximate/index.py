@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from steeple.errors import InputError
-from steeple.retrieval.approximate.effort import Effort, Knob, least_effort
+from steeple.retrieval.approximate.effort import Effort, least_effort
 from steeple.retrieval.approximate.filling import BUILD_MEMORY, fill_index
+from steeple.retrieval.approximate.knob import Knob
 from steeple.retrieval.approximate.recall import recall
-from steeple.retrieval.approximate.rescoring import rescore
 from steeple.retrieval.descriptors import Descriptors
 from steeple.retrieval.leaving_out import without_self
 from steeple.retrieval.neighbors import (
@@ -26,6 +25,7 @@ from steeple.retrieval.neighbors import (
     search_blocks,
 )
 from steeple.retrieval.offline.graph import Told
+from steeple.retrieval.rescoring import rescore
 from steeple.retrieval.types import Floats, Ids, Ranking
 from steeple.threads import threads_for
 
@@ -35,7 +35,8 @@ __all__ = ["ApproximateIndex"]
 class ApproximateIndex:
     """A FAISS index of the images at positions 0 to N - 1, and how hard it is searched.
 
-    Not to be tuned while other threads search.
+    Several threads may search it. A search keeps the effort that it began with, whatever is tuned
+    meanwhile.
 
     Args:
         index: the FAISS index, which `faiss.write_index` stores.
@@ -60,10 +61,9 @@ class ApproximateIndex:
 
     @effort.setter
     def effort(self, effort: Effort) -> None:
-        """Turns the knob of the index as well."""
-        if effort.probes < 0 or effort.refine < 1:
-            raise InputError(f"{effort}: give at least 0 probes, and refine at least 1")
-        self._knob.turn(effort.probes)
+        """For the searches to come."""
+        if effort.probes < 0 or effort.refine < 1 or effort.k < 1:
+            raise InputError(f"{effort}: give at least 0 probes, and at least 1 for refine and k")
         self._effort = effort
 
     @classmethod
@@ -100,6 +100,8 @@ class ApproximateIndex:
     ) -> Ranking:
         """The k images of largest inner product among those that the index proposes.
 
+        An effort that was tuned for fewer than k looks harder, in proportion.
+
         Args:
             queries: (Q, D) float32 descriptors.
             k: how many images to find, at least 1.
@@ -115,19 +117,7 @@ class ApproximateIndex:
         """
         queries = as_descriptors(queries, "queries")
         self._check(queries, exact)
-        out = empty_ranking(len(queries), k)
-        candidates = min(k * self.effort.refine, len(self))
-        if not candidates:
-            return out
-        # Per candidate its descriptor, read and as float32; ids, scores, the sort.
-        step = max(1, memory // (candidates * (12 * queries.shape[1] + 96)))
-        for start in range(0, len(queries), step):
-            part = slice(start, start + step)
-            ids = self._propose(queries[part], candidates)
-            best = rescore(queries[part], ids, min(k, candidates), exact)
-            width = best.ids.shape[1]
-            out.ids[part, :width], out.scores[part, :width] = best.ids, best.scores
-        return out
+        return self._search(queries, k, self.effort, exact, memory)
 
     def tune(
         self,
@@ -139,7 +129,7 @@ class ApproximateIndex:
         own: Ids | None = None,
         memory: int = MEMORY,
     ) -> float:
-        """Sets the least effort whose measured recall@k is what is wanted.
+        """Sets the least effort for k images whose measured recall@k is what is wanted.
 
         Every number of probes, doubled from the least, is tried with every share of candidates to
         refine; of the efforts that reach the recall, the one that reads the fewest bytes stays. The
@@ -173,12 +163,11 @@ class ApproximateIndex:
             truth = without_self(truth, own)
 
         def measure(effort: Effort) -> float:
-            self.effort = effort
-            found = self.search(queries, k + extra, exact=exact, memory=memory)
+            found = self._search(queries, k + extra, effort, exact, memory)
             return recall(found if own is None else without_self(found, own), truth)
 
         self.effort, reached = least_effort(
-            self._knob, k, queries.shape[1], measure=measure, wanted=wanted
+            self._knob, k + extra, queries.shape[1], measure=measure, wanted=wanted
         )
         return reached
 
@@ -194,8 +183,21 @@ class ApproximateIndex:
                 f"queries have {queries.shape[1]}; describe both by the same embedder"
             )
 
-    def _propose(self, queries: Floats, candidates: int) -> Ids:
-        work = self._knob.cost(self.effort, 1, queries.shape[1])
-        with threads_for(int(len(queries) * work)):
-            _, ids = self.index.search(queries, candidates)
-        return np.asarray(ids, dtype=np.int64)
+    def _search(
+        self, queries: Floats, k: int, effort: Effort, exact: Descriptors, memory: int
+    ) -> Ranking:
+        out = empty_ranking(len(queries), k)
+        candidates, probes = min(effort.candidates(k), len(self)), effort.probes_for(k)
+        if not candidates:
+            return out
+        work = self._knob.cost(probes, 0, queries.shape[1])
+        # Per candidate its descriptor, read and as float32; ids, scores, the sort.
+        step = max(1, memory // (candidates * (12 * queries.shape[1] + 96)))
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            with threads_for(int(len(queries[part]) * work)):
+                ids = self._knob.search(queries[part], candidates, probes)
+            best = rescore(queries[part], ids, min(k, candidates), exact)
+            width = best.ids.shape[1]
+            out.ids[part, :width], out.scores[part, :width] = best.ids, best.scores
+        return out

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steeple.retrieval.approximate.rescoring import rescore
+from steeple.retrieval.rescoring import rescore
 
 
 def literal(
