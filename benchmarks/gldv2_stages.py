@@ -6,7 +6,7 @@ A stage reads the arrays of earlier ones from the run's folder and leaves its ow
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -87,7 +87,7 @@ class Rehearsal:
             own=tried if part == "index" else None,
         )
         faiss.write_index(built.index, str(self.folder.path / f"{part}.faiss"))
-        np.save(self.folder.path / f"{part}-effort.npy", [built.effort.probes, built.effort.refine])
+        np.save(self.folder.path / f"{part}-effort.npy", list(astuple(built.effort)))
         (self.folder.path / f"{part}-factory.txt").write_text(factory)
         return {"kind": factory, "build_s": seconds, "recall": reached, "effort": str(built.effort)}
 
@@ -240,9 +240,9 @@ class Rehearsal:
         path = self.folder.path / f"{part}.faiss"
         if exactly or not path.exists():
             return lambda queries, k: search_neighbors(queries, descriptors, k)
-        probes, refine = np.load(self.folder.path / f"{part}-effort.npy").tolist()
+        effort = Effort(*np.load(self.folder.path / f"{part}-effort.npy").tolist())
         factory = (self.folder.path / f"{part}-factory.txt").read_text()
-        stored = ApproximateIndex(faiss.read_index(str(path)), factory, Effort(probes, refine))
+        stored = ApproximateIndex(faiss.read_index(str(path)), factory, effort)
         return lambda queries, k: stored.search(queries, k, exact=descriptors)
 
     def _some(self, descriptors: Floats) -> Ids:

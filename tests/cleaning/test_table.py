@@ -91,6 +91,6 @@ def test_a_place_that_cannot_be_written(labelled, decision, tmp_path):
     with pytest.raises(StorageError, match=r"gone/t\.csv cannot be written"):
         write_table(labelled, decision, tmp_path / "gone" / "t.csv", Form.GLDV2)
     (tmp_path / "t.csv").mkdir()
-    with pytest.raises(StorageError):
+    with pytest.raises(InputError, match="is a folder"):
         write_table(labelled, decision, tmp_path / "t.csv", Form.GLDV2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t.csv"]

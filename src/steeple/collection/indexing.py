@@ -13,6 +13,7 @@ each has half of the memory then.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
@@ -29,6 +30,7 @@ from steeple.collection.store import LocalStore
 from steeple.collection.storing import Built, store_index
 from steeple.errors import CollectionError, InputError
 from steeple.progress import Progress
+from steeple.retrieval.approximate.filling import check_factory
 from steeple.retrieval.approximate.index import ApproximateIndex
 from steeple.retrieval.approximate.presets import FLAT, choose_index
 from steeple.retrieval.types import Ids
@@ -95,10 +97,14 @@ class Wanted:
     def voters_factory(self, training: int, dimension: int) -> str:
         """The FAISS factory name for so many training images beside an approximate index.
 
-        "Flat" where they are so few that exact search takes no longer than that does. What would
-        be quick enough by itself is not, beside it.
+        "Flat" where they are so few that exact search takes no longer than that does, or so many
+        that no index of them fits the memory. What would be quick enough by itself is not, beside
+        it.
         """
-        chosen = choose_index(training, dimension, self.memory) if training else FLAT
+        try:
+            chosen = choose_index(training, dimension, self.memory) if training else FLAT
+        except InputError:
+            return FLAT
         if chosen != FLAT or training * dimension <= _FEW:
             return chosen
         return _GRAPH if training * (dimension + _LINKS) <= self.memory / 2 else FLAT
@@ -122,7 +128,11 @@ class Plan:
 
     @classmethod
     def of(cls, wanted: Wanted, columns: Columns, dimension: int) -> Plan:
-        """What suits the images of a collection."""
+        """What suits the images of a collection.
+
+        Raises:
+            InputError: if no index of them fits the memory.
+        """
         rows, training = columns.rows[columns.index], columns.rows[columns.training]
         factory = wanted.factory(len(rows), dimension) if len(rows) else FLAT
         if factory == FLAT or wanted.voters_factory(len(training), dimension) == FLAT:
@@ -131,9 +141,10 @@ class Plan:
             return cls(factory, "shared", FLAT, wanted.memory)
         half = wanted.half()
         own = half.voters_factory(len(training), dimension)
-        if own == FLAT:
-            return cls(factory, "exact", FLAT, wanted.memory)
-        return cls(half.factory(len(rows), dimension), "own", own, half.memory)
+        if own != FLAT:
+            with suppress(InputError):  # the index needs more than half: it goes before voters
+                return cls(half.factory(len(rows), dimension), "own", own, half.memory)
+        return cls(factory, "exact", FLAT, wanted.memory)
 
 
 def put_wanted(kind: str, memory: int) -> dict[str, Any]:
@@ -172,12 +183,13 @@ def check_kind(kind: str, dimension: int) -> None:
     """Refuses a kind of index before any work is done for it.
 
     Raises:
-        InputError: if FAISS makes nothing of that name.
+        InputError: if FAISS makes nothing of that name, or nothing that can be filled.
     """
     import faiss
 
     if _plain(kind) in (AUTO, FLAT.lower()):
         return
+    check_factory(kind)
     try:
         faiss.index_factory(dimension, kind, faiss.METRIC_INNER_PRODUCT)
     except RuntimeError as error:
@@ -217,14 +229,14 @@ def bring_index_up_to_date(store: LocalStore, columns: Columns, progress: Progre
         OSError: if the disk is full or fails; the old one is still there then.
     """
     wanted = Wanted.stored(store)
-    plan = Plan.of(wanted, columns, store.segments.dimension)
-    if plan.factory == FLAT:
-        remove_indexes(store.folder / "cache")
-        return False
-    stored = stored_index(store)
-    if stored is not None and _suits(stored, wanted, columns) and stored.damage() is None:
-        return False
     try:
+        plan = Plan.of(wanted, columns, store.segments.dimension)
+        if plan.factory == FLAT:
+            remove_indexes(store.folder / "cache")
+            return False
+        stored = stored_index(store)
+        if stored is not None and _suits(stored, wanted, columns) and stored.damage() is None:
+            return False
         _build(store, columns, wanted.kind, plan, progress)
     except CollectionError:
         raise

@@ -77,9 +77,9 @@ def build_index(
         InputError: if FAISS knows no such index.
         StorageError: if it cannot be kept.
     """
-    if factory == AUTO:
+    if factory.lower() == AUTO:
         factory = choose_index(len(images), queries.shape[1], memory)
-    if factory == FLAT:
+    if factory.lower() == FLAT.lower():
         return None
     start = perf_counter()
     file = None
