@@ -145,18 +145,26 @@ def test_on_a_terminal_people_are_asked(oxford, environment, tmp_path, answer, c
     assert (tmp_path / "out" / "gnd_roxford5k.pkl").exists() == (code == 0)
 
 
-def test_ctrl_c_keeps_what_came(steeple, oxford, environment, tmp_path):
-    archive = oxford.pages["oxbuild_images-v1.tgz"]
-    archive.pause = 0.5
-    words = ["--out", str(tmp_path), "--split", "photos", "--mirror", oxford.url, "--yes"]
-    words = ["datasets", "download", "roxford5k", *words]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "steeple", *words],
+def start(words, environment):
+    """The command in a process of its own, which can be interrupted.
+
+    It is by default, but not in what a shell has started in the background.
+    """
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-m", "steeple", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
     )
+
+
+def test_ctrl_c_keeps_what_came(steeple, oxford, environment, tmp_path):
+    archive = oxford.pages["oxbuild_images-v1.tgz"]
+    archive.pause = 0.5
+    words = ["--out", str(tmp_path), "--split", "photos", "--mirror", oxford.url, "--yes"]
+    words = ["datasets", "download", "roxford5k", *words]
+    running = start(words, environment)
     part = tmp_path / ".downloads" / "oxbuild_images-v1.tgz.part"
     while running.poll() is None and not (part.is_file() and part.stat().st_size):
         sleep(0.02)
@@ -176,13 +184,7 @@ def test_ctrl_c_waits_for_no_silent_server(oxford, environment, tmp_path, method
     truth = oxford.pages["gnd_roxford5k.pkl"]
     truth.silences = {method: 120.0}
     words = ["--out", str(tmp_path), "--split", "metadata", "--mirror", oxford.url, "--yes"]
-    running = subprocess.Popen(
-        [sys.executable, "-m", "steeple", "datasets", "download", "roxford5k", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    running = start(["datasets", "download", "roxford5k", *words], environment)
     while running.poll() is None and not any(asked == method for asked, _, _ in oxford.asked):
         sleep(0.02)
     running.send_signal(signal.SIGINT)
