@@ -15,11 +15,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # A busy machine is no failure, and what passed once passes again: a run never depends on luck.
 # New examples are looked for on purpose, with --hypothesis-profile=explore.
-settings.register_profile("steeple", deadline=None, derandomize=True)
+settings.register_profile(
+    "steeple",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("steeple")
 
