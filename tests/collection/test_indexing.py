@@ -183,6 +183,7 @@ class TestVoters:
             (10_000, 10**7, "Flat"),
             (761_757, MEMORY, "IVF4096,PQ256x4fs"),
             (1_580_470, MEMORY, "IVF4096,SQ8"),
+            (1_000_000_000, MEMORY, "Flat"),
         ],
     )
     def test_what_so_many_get(self, images: int, memory: int, factory: str) -> None:
@@ -379,6 +380,36 @@ def test_too_few_images_for_what_was_asked(
         found = places.statistics()["approximate"]
         assert (found["factory"], found["images"]) == ("IVF8,SQ8", 10)
         assert 0 < found["recall"] <= 1
+
+
+def test_what_does_not_fit_the_memory(
+    tmp_path: Path,
+    tiny: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing of what was added is lost: everything is searched exactly, and adding says so."""
+
+    def choose(images: int, dimension: int, memory: int) -> str:
+        raise InputError(f"{images} images need more than {memory} bytes")
+
+    monkeypatch.setattr(indexing, "choose_index", choose)
+    source = photos(tiny, tmp_path / "a", range(5))
+    with Collection.create(tmp_path / "places", embedder="tiny") as places:
+        assert places.add(source, workers=1).added == 5
+        assert "searched exactly: 5 images need more than" in caplog.text
+        assert "--kind auto" not in caplog.text  # which it is already
+        assert len(places) == 5
+        assert numbered(places) is None
+        with pytest.raises(InputError, match="need more than"):
+            places.build_index()
+
+
+@pytest.mark.parametrize("kind", ["NSG16,Flat", "IDMap,Flat", "HNSW1"])
+def test_what_cannot_be_filled_is_refused_at_once(tmp_path: Path, tiny: Any, kind: str) -> None:
+    with pytest.raises(InputError):
+        Collection.create(tmp_path / "places", embedder="tiny", index=kind)
+    assert not (tmp_path / "places").exists()
 
 
 class TestByHand:

@@ -243,10 +243,11 @@ def bring_index_up_to_date(store: LocalStore, columns: Columns, progress: Progre
     except InputError as error:
         remove_indexes(store.folder / "cache")
         _log.warning(
-            "no approximate index was built, and everything is searched exactly: %s; or leave the "
-            "choice to us: steeple index %s --kind auto",
+            "no approximate index was built, and everything is searched exactly: %s%s",
             error,
-            store.folder,
+            ""
+            if wanted.kind == AUTO
+            else f"; or leave the choice to us: steeple index {store.folder} --kind auto",
         )
         return False
     return True

@@ -155,9 +155,7 @@ class View:
         if self._training_coverage is None:
             rows = self.columns.rows[self.columns.training]
             return search_blocks(queries, self.segments.blocks(rows), k)
-        # As many as the effort was chosen for: of fewer, it would find a smaller share.
-        found = self._training_coverage.search(queries, CANDIDATES)
-        return Ranking(found.ids[:, :k], found.scores[:, :k])
+        return self._training_coverage.search(queries, k)
 
     @cached_property
     def _training_coverage(self) -> Coverage | None:
