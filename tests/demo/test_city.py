@@ -44,6 +44,13 @@ def test_workers_and_runs_change_no_byte(city, tmp_path):
     assert content(again.root) == content(city.root)
 
 
+def test_a_city_to_train_on(tmp_path):
+    city = build_city(tmp_path / "city", photos=9, landmarks=2, size=64, training_only=True)
+    assert (city.train, city.index, city.test, city.unlabelled) == (9, 0, 0, 0)
+    assert len(rows(city.root, "train")) == 9 == len(list(city.root.glob("train/**/*.jpg")))
+    assert rows(city.root, "index") == rows(city.root, "test") == []
+
+
 def test_another_seed_is_another_city(tmp_path):
     one = build_city(tmp_path / "one", photos=4, seed=1, size=64, workers=1)
     two = build_city(tmp_path / "two", photos=4, seed=2, size=64, workers=1)

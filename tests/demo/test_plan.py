@@ -66,3 +66,13 @@ def test_landmarks_have_names_of_their_own():
     names = [name_of(5, number) for number in range(3000)]
     assert len(set(names)) == len(names)
     assert len({kind_of(5, number) for number in range(16)}) == 16
+
+
+def test_a_city_to_train_on_has_nothing_else():
+    plan = make_plan(500, 40, 3, 0.0, training_only=True)
+    rows = entries(plan)
+    assert plan.strangers == 0
+    assert plan.labelled.all()
+    assert len(rows) == len({row.id for row in rows}) == 500
+    assert {row.split for row in rows} == {"train"}
+    assert {row.photo.landmark for row in rows} == set(range(40))

@@ -1,4 +1,4 @@
-"""steeple datasets: which public data sets there are, and how they get here."""
+"""steeple datasets: which public data sets there are, how they get here, and one that is drawn."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ datasets = typer.Typer()
 
 @datasets.callback()
 def _group() -> None:
-    """List public data sets, and download them."""
+    """List public data sets, download them, or render one."""
 
 
 @datasets.command("list")
@@ -105,6 +105,60 @@ def download(
         )
     if not done.files:
         raise typer.Exit(1)
+
+
+@datasets.command("toy")
+def toy(
+    out: Annotated[Path, typer.Option("--out", help="The folder it goes into, new or empty.")],
+    photos: Annotated[
+        int, typer.Option("--photos", min=4, help="How many photos to render.")
+    ] = 600,
+    landmarks: Annotated[
+        int | None,
+        typer.Option(
+            "--landmarks", min=1, help="How many landmarks; one per 18 photos if not given."
+        ),
+    ] = None,
+    size: Annotated[
+        int, typer.Option("--size", min=64, help="Longer side of the photos, in pixels.")
+    ] = 480,
+    training_only: Annotated[
+        bool,
+        typer.Option(
+            "--training-only",
+            help="Every photo shows a landmark and is for training: for networks to learn from.",
+        ),
+    ] = False,
+    seed: options.Seed = 0,
+    workers: options.Workers = None,
+    json: options.Json = False,
+) -> None:
+    """Render a toy city in the layout of GLD-v2: photos, labels and solutions.
+
+    The same seed renders the same city; another seed, other landmarks.
+    """
+    from steeple.demo import build_city
+
+    with shown_progress() as progress:
+        city = build_city(
+            out,
+            photos=photos,
+            landmarks=landmarks,
+            seed=seed,
+            size=size,
+            training_only=training_only,
+            workers=workers,
+            progress=lambda done, total: progress("render", done, total),
+        )
+    if json:
+        emit_json({**asdict(city), "root": str(city.root)})
+        return
+    console.print(
+        f"{out}: {city.photos:,} photos of {city.landmarks:,} landmarks: {city.train:,} for "
+        f"training, {city.index:,} in the index, {city.test:,} queries"
+    )
+    further = ("train", out, "--out", "MODEL") if training_only else ("evaluate", out)
+    console.print("try:", command(*further))
 
 
 def _agree(plan: fetching.Plan, yes: bool) -> None:

@@ -58,6 +58,7 @@ def build_city(
     seed: int = 0,
     size: int = 480,
     unlabelled: float = 0.2,
+    training_only: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> City:
@@ -73,6 +74,7 @@ def build_city(
         seed: another seed, another city; 0 or more.
         size: longer side of the photos in pixels, at least 64.
         unlabelled: share of the landmarks, 0 to 1, that have no training photos.
+        training_only: every photo shows a landmark and is for training; for networks to learn from.
         workers: processes; None takes one for every processor.
         progress: called with photos done and photos in all.
 
@@ -84,7 +86,9 @@ def build_city(
         landmarks = min(max(3, photos // 18), max(1, (photos - 1) // 2))
     workers = (os.cpu_count() or 1) if workers is None else workers
     _check(out, photos, landmarks, seed=seed, size=size, unlabelled=unlabelled, workers=workers)
-    plan = make_plan(photos, landmarks, seed, unlabelled)
+    if training_only:
+        unlabelled = 0.0
+    plan = make_plan(photos, landmarks, seed, unlabelled, training_only=training_only)
     out.mkdir(parents=True, exist_ok=True)
     tables = Tables(plan)
     done = 0

@@ -46,12 +46,14 @@ class Plan:
         counts: (L,) int64 photos per landmark.
         labelled: (L,) bool, whether the landmark has training photos.
         strangers: how many photos show no landmark.
+        training_only: whether every photo is for training, and there is nothing to search.
     """
 
     seed: int
     counts: NDArray[np.int64]
     labelled: NDArray[np.bool_]
     strangers: int
+    training_only: bool = False
 
     @cached_property
     def _ends(self) -> NDArray[np.int64]:
@@ -66,7 +68,9 @@ class Plan:
         """All photos of a landmark, train first, then index, then test."""
         count = int(self.counts[landmark])
         first = int(self._ends[landmark]) - count
-        train, index = _shares(count, labelled=bool(self.labelled[landmark]))
+        train, index = count, 0
+        if not self.training_only:
+            train, index = _shares(count, labelled=bool(self.labelled[landmark]))
         splits = ["train"] * train + ["index"] * index + ["test"] * (count - train - index)
         rng = np.random.default_rng([self.seed, 51, landmark])
         inside = np.zeros(count, bool)
@@ -95,7 +99,9 @@ class Plan:
         )
 
 
-def make_plan(photos: int, landmarks: int, seed: int, unlabelled: float) -> Plan:
+def make_plan(
+    photos: int, landmarks: int, seed: int, unlabelled: float, *, training_only: bool = False
+) -> Plan:
     """Share out photos.
 
     Args:
@@ -103,9 +109,12 @@ def make_plan(photos: int, landmarks: int, seed: int, unlabelled: float) -> Plan
         landmarks: at least 1.
         seed: of the city.
         unlabelled: share of landmarks without training photos, 0..1.
+        training_only: every photo shows a landmark and is for training.
     """
     rng = np.random.default_rng([seed, 50])
-    strangers = min(max(1, round(photos * STRANGERS)), photos - 2 * landmarks)
+    strangers = 0
+    if not training_only:
+        strangers = min(max(1, round(photos * STRANGERS)), photos - 2 * landmarks)
     spare = photos - strangers - 2 * landmarks
     # Uneven on purpose: famous landmarks are photographed ten times as often as others.
     weights = rng.lognormal(0.0, 0.75, landmarks)
@@ -115,7 +124,7 @@ def make_plan(photos: int, landmarks: int, seed: int, unlabelled: float) -> Plan
     counts[np.argsort(counts - exact, kind="stable")[:missing]] += 1
     labelled = np.ones(landmarks, bool)
     labelled[rng.permutation(landmarks)[: round(landmarks * unlabelled)]] = False
-    return Plan(seed, counts + 2, labelled, strangers)
+    return Plan(seed, counts + 2, labelled, strangers, training_only)
 
 
 def _shares(count: int, *, labelled: bool) -> tuple[int, int]:

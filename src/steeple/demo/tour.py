@@ -10,6 +10,7 @@ from time import perf_counter
 
 from steeple.collection import Collection, Hits
 from steeple.demo.city import City, build_city
+from steeple.embedding import create_embedder
 from steeple.errors import InputError, StorageError
 from steeple.evaluation.protocol import evaluate_gldv2
 from steeple.evaluation.results import Evaluation, Run
@@ -50,6 +51,7 @@ def take_tour(
     *,
     photos: int = 400,
     seed: int = 0,
+    embedder: str = "sift-vlad",
     workers: int | None = None,
     progress: Progress = silent,
 ) -> Tour:
@@ -59,14 +61,18 @@ def take_tour(
         out: a new or empty folder, or one of an earlier demo, which is made anew.
         photos: how many to render.
         seed: another seed, another city.
+        embedder: what describes the photos; see `create_embedder`.
         workers: processes; None takes one per core.
         progress: called with stage, photos done, and their number.
 
     Raises:
-        InputError: if the folder holds something else, or photos or seed are out of bounds.
+        InputError: if the folder holds something else, photos or seed are out of bounds, or nothing
+            is called like the embedder.
+        MissingExtraError: if the embedder needs an extra that is not installed.
         StorageError: if the disk is full.
     """
     start = perf_counter()
+    create_embedder(embedder)  # what cannot be had is said before anything is rendered
     try:
         _clear(out)
         # First of all, so that a demo that is interrupted can be made anew as well.
@@ -83,7 +89,9 @@ def take_tour(
             f"{out} cannot be written: {error.strerror or error}; make room, or choose another "
             "folder with --out"
         ) from error
-    evaluation, run = evaluate_gldv2(city.root, out / "places", workers=workers, progress=progress)
+    evaluation, run = evaluate_gldv2(
+        city.root, out / "places", embedder=embedder, workers=workers, progress=progress
+    )
     query = _query(run)
     with Collection.open(out / "places") as places:
         hits = places.search(query, k=10)
@@ -92,7 +100,8 @@ def take_tour(
             evaluation,
             run,
             title="A toy city, searched",
-            subtitle=f"{city.photos} rendered photos of {city.landmarks} landmarks, seed {seed}",
+            subtitle=f"{city.photos} rendered photos of {city.landmarks} landmarks, seed {seed}; "
+            f"described by {embedder}",
         ),
         out / "report.html",
     )
