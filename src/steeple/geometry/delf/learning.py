@@ -12,10 +12,11 @@ import numpy as np
 from steeple.errors import ImageError, InputError
 from steeple.geometry.delf.detection import SCALES, detect
 from steeple.geometry.delf.reduction import Moments, Reduction
-from steeple.geometry.delf.storage import Model, check_free, save_delf
+from steeple.geometry.delf.storage import Model, save_delf
 from steeple.geometry.delf.training import Failures, Lesson, train_attention
 from steeple.images import read_image
 from steeple.networks.backbone import Backbone, load_backbone
+from steeple.networks.folder import check_free
 from steeple.progress import Progress, silent
 
 if TYPE_CHECKING:

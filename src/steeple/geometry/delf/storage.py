@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -13,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from steeple.errors import InputError, StorageError
+from steeple.errors import InputError
 from steeple.geometry.delf.attention import new_attention
 from steeple.geometry.delf.reduction import Reduction
 from steeple.networks.backbone import Backbone, load_backbone
+from steeple.networks.folder import write_folder
 from steeple.networks.weights import fill, read_weights
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Header", "Model", "check_free", "is_delf", "load_delf", "read_header", "save_delf"]
+__all__ = ["Header", "Model", "is_delf", "load_delf", "read_header", "save_delf"]
 
 _FORMAT = 1
 _HEADER, _TENSORS = "delf.json", "delf.safetensors"
@@ -73,16 +72,6 @@ def is_delf(folder: Path) -> bool:
     return (folder / _HEADER).is_file()
 
 
-def check_free(folder: Path) -> None:
-    """Refuses a place where something is already.
-
-    Raises:
-        InputError: if the folder exists and is not empty, or is a file.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not empty; choose another place for the model")
-
-
 def save_delf(model: Model, folder: Path) -> None:
     """Writes a model into a new folder, whole or not at all.
 
@@ -92,7 +81,6 @@ def save_delf(model: Model, folder: Path) -> None:
     """
     from safetensors.torch import save
 
-    check_free(folder)
     data = save({name: value.contiguous().cpu() for name, value in _tensors(model).items()})
     backbone = model.backbone
     header = Header(
@@ -105,20 +93,8 @@ def save_delf(model: Model, folder: Path) -> None:
         dimension=model.reduction.basis.shape[1],
         digest=_digest(data),
     )
-    partial = folder.absolute().parent / f".steeple-{secrets.token_hex(8)}.part"
-    try:
-        try:
-            partial.mkdir(parents=True)
-            (partial / _TENSORS).write_bytes(data)
-            (partial / _HEADER).write_text(json.dumps(asdict(header), indent=2) + "\n")
-            partial.replace(folder)  # over an empty folder, if there is one
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-    except OSError as error:
-        raise StorageError(
-            f"{folder}: the model cannot be written ({error.strerror or error}); "
-            "make room there or choose another place"
-        ) from error
+    text = json.dumps(asdict(header), indent=2) + "\n"
+    write_folder(folder, {_TENSORS: data, _HEADER: text.encode()})
 
 
 def read_header(folder: Path) -> Header:
