@@ -131,6 +131,17 @@ class TestLaziness:
         assert taken <= 3 * workers + 51
         results.close()  # type: ignore[attr-defined]
 
+    @pytest.mark.parametrize(("ahead", "waiting"), [(0, 6), (2, 6), (20, 20)])
+    def test_as_many_are_on_their_way_as_somebody_wants(
+        self, own_process: Work, ahead: int, waiting: int
+    ) -> None:
+        taken = []
+        chunks = (taken.append(number) or number for number in range(1000))  # type: ignore[func-returns-value]
+        results = in_processes(own_process, chunks, workers=2, ahead=ahead)
+        next(results)
+        assert len(taken) == waiting + 1
+        results.close()  # type: ignore[attr-defined]
+
     def test_nothing_happens_before_the_first_is_asked_for(self) -> None:
         def fail(chunk: int) -> None:
             raise AssertionError

@@ -19,11 +19,15 @@ __all__ = ["in_processes"]
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
 
-_AHEAD = 3  # chunks waiting per worker, which bounds memory whatever the number of chunks
+_AHEAD = 3  # chunks waiting per worker at least: they bound memory whatever the number of chunks
 
 
 def in_processes(
-    work: Callable[[Chunk], Result], chunks: Iterable[Chunk], *, workers: int | None = None
+    work: Callable[[Chunk], Result],
+    chunks: Iterable[Chunk],
+    *,
+    workers: int | None = None,
+    ahead: int = 0,
 ) -> Iterator[Result]:
     """Works on chunks, each in some worker process.
 
@@ -32,6 +36,9 @@ def in_processes(
         chunks: consumed as the results are, never far ahead.
         workers: processes; None takes one per core, 1 works in this process, and so does everybody
             where there are fewer than two chunks: starting processes costs more than those do.
+        ahead: chunks that are worked on, or done and waiting, at a time, if that is more than each
+            worker needs to be busy. Whoever takes n results and then has other things to do finds
+            the next n ready where this is n or more.
 
     Yields:
         One result per chunk, in the order of the chunks whatever the number of workers.
@@ -46,11 +53,11 @@ def in_processes(
         for chunk in _chain(first, rest):
             yield work(chunk)
         return
-    yield from _distribute(work, _chain(first, rest), workers)
+    yield from _distribute(work, _chain(first, rest), workers, max(ahead, workers * _AHEAD))
 
 
 def _distribute(
-    work: Callable[[Chunk], Result], chunks: Iterator[Chunk], workers: int
+    work: Callable[[Chunk], Result], chunks: Iterator[Chunk], workers: int, ahead: int
 ) -> Iterator[Result]:
     # loky rather than multiprocessing: its workers do not import the caller's main script, so a
     # plain script without an `if __name__ == "__main__"` guard works, and it notices their death.
@@ -70,7 +77,7 @@ def _distribute(
         return future
 
     try:
-        waiting = deque(submit(chunk) for chunk in islice(chunks, workers * _AHEAD))
+        waiting = deque(submit(chunk) for chunk in islice(chunks, ahead))
         while waiting:
             result = waiting.popleft().result()
             for chunk in islice(chunks, 1):

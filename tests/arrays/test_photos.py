@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from steeple.arrays import Format, Output, embed_photos, find_embedder, open_descriptors
 from steeple.arrays.files.ids import read_ids
 from steeple.collection import Collection
-from steeple.embedding.base import create_embedder
+from steeple.embedding.choosing import create_embedder
 from steeple.errors import InputError, MissingExtraError, NothingToDoError, StorageError
 from steeple.retrieval.offline.shelf import MemoryShelf
 

@@ -321,3 +321,16 @@ def test_bytes_on_a_terminal(monkeypatch, total):
         progress("download", 4_000_000, total)
         progress("download", 8_000_000, total)
     assert ("8.0 MB/8.0 MB" if total else "8.0 MB") in stream.getvalue()
+
+
+def test_a_toy_city_is_rendered(steeple, tmp_path):
+    words = ["--photos", 9, "--landmarks", 2, "--size", 64, "--workers", 1]
+    ran = steeple("datasets", "toy", "--out", tmp_path / "city", *words)
+    assert ran.code == 0
+    assert "9 photos of 2 landmarks" in ran.out
+    assert f"try: steeple evaluate {tmp_path / 'city'}" in ran.out
+    steeple("datasets", "toy", "--out", tmp_path / "city", *words).refused(2, "not empty")
+    ran = steeple(
+        "datasets", "toy", "--out", tmp_path / "train", *words, "--training-only", "--json"
+    )
+    assert (ran.json["train"], ran.json["index"], ran.json["test"]) == (9, 0, 0)

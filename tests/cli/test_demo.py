@@ -43,3 +43,16 @@ def test_refuses_what_it_cannot_use(steeple, tmp_path):
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
     steeple("demo", "--out", tmp_path / "a", "--seed", "-1").refused(2, "seed is -1")
     steeple("demo", "--out", tmp_path / "mine" / "letter.txt" / "x").refused(3, "letter.txt/x")
+
+
+def test_with_the_model_that_comes_along(steeple, tmp_path):
+    words = ["--photos", 12, "--workers", 1, "--embedder", "small", "--json"]
+    ran = steeple("demo", "--out", tmp_path / "demo", *words)
+    assert ran.code == 0
+    assert set(ran.json["retrieval"]) >= {"knn", "default"}
+    assert "small" in (tmp_path / "demo" / "report.html").read_text()
+
+
+def test_what_cannot_be_had_is_said_before_anything_is_rendered(steeple, tmp_path):
+    steeple("demo", "--out", tmp_path / "demo", "--embedder", "no-such").refused(2, "no-such")
+    assert not (tmp_path / "demo").exists()

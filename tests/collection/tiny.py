@@ -31,6 +31,7 @@ def prepare(image: Pixels) -> npt.NDArray[np.float32]:
 class Tiny:
     learned_from: int | None = None
     name: str = "tiny"
+    kind: str = "tiny"
     dimension: int = 48
     max_side: int = 64
 
@@ -38,7 +39,7 @@ class Tiny:
     def prepare(self) -> Any:
         return prepare
 
-    def fit(self, prepared: Sequence[Any], *, seed: int) -> Tiny:
+    def fit(self, prepared: Sequence[Any], *, landmarks: Any = None, seed: int = 0) -> Tiny:
         return replace(self, learned_from=len(prepared))
 
     def encode(self, prepared: Sequence[Any]) -> npt.NDArray[np.float32]:

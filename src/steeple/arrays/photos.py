@@ -14,21 +14,15 @@ from steeple.collection.learning import learn_from
 from steeple.collection.sources import Source, read_source
 from steeple.datasets.gldv2 import write_rows
 from steeple.datasets.names import word_fault
-from steeple.embedding.base import (
-    EMBEDDERS,
-    Embedder,
-    create_embedder,
-    load_embedder,
-    save_embedder,
-)
+from steeple.embedding.base import Embedder, photos_together, save_embedder
+from steeple.embedding.choosing import create_embedder
 from steeple.embedding.pipeline import Prepared, prepare_files
-from steeple.errors import CollectionError, InputError, NothingToDoError, StorageError
+from steeple.errors import InputError, NothingToDoError, StorageError
 from steeple.progress import Progress, Stopwatch, silent
 from steeple.retrieval.types import Floats
 
 __all__ = ["EmbedReport", "Listed", "Output", "embed_photos", "find_embedder"]
 
-_TOGETHER = 64  # photos encoded, and written, at a time
 _FOLDER = "embedder"  # of what was learned, beside the arrays
 
 
@@ -88,21 +82,12 @@ class EmbedReport:
 
 
 def find_embedder(name: str) -> Embedder:
-    """The embedder of a name, or the one in a folder that `embed_photos` wrote.
+    """The embedder that a text describes: one of a name, or in a folder `embed_photos` wrote.
 
     Raises:
-        InputError: if it is neither.
+        InputError: if it describes none.
     """
-    folder = Path(name)
-    if name in EMBEDDERS or not folder.is_dir():
-        return create_embedder(name)
-    try:
-        return load_embedder(folder)
-    except CollectionError as error:
-        raise InputError(
-            f"{folder} holds no readable embedder; give the folder 'embedder' that steeple embed "
-            f"wrote, or a name: {', '.join(EMBEDDERS)}"
-        ) from error
+    return create_embedder(name)
 
 
 def embed_photos(
@@ -243,9 +228,10 @@ class _Describer:
         photos = list(photos)
         fresh = (photo.path for photo in photos if photo.path not in self._learned)
         prepare, side = self.embedder.prepare, self.embedder.max_side
-        results = prepare_files(fresh, prepare, side, workers=self._workers)
+        together = photos_together(self.embedder)
+        results = prepare_files(fresh, prepare, side, workers=self._workers, ahead=together)
         rest = iter(photos)
-        while batch := list(islice(rest, _TOGETHER)):
+        while batch := list(islice(rest, together)):
             good: list[tuple[Listed, Prepared]] = []
             for photo in batch:
                 result = self._learned.get(photo.path) or next(results)

@@ -9,8 +9,9 @@ from rich.text import Text
 
 from steeple.cli.console import console, show_left_out
 from steeple.collection import AddReport, Collection
+from steeple.embedding.cards import cards_of
 
-__all__ = ["report_json", "show_report"]
+__all__ = ["report_json", "show_report", "show_weights", "weights_json"]
 
 
 def report_json(places: Collection, report: AddReport) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def show_report(places: Collection, report: AddReport) -> None:
     learned_from = numbers["learned_from"]
     if learned_from and numbers["images"] >= 10 * max(learned_from, 50):
         console.print(
-            f"the visual words were learned from {learned_from:,} photos only; "
+            f"the embedder has learned from {learned_from:,} photos only; "
             "build the collection again for better descriptors"
         )
     show_left_out(
@@ -53,6 +54,22 @@ def show_report(places: Collection, report: AddReport) -> None:
         "left out as doubles",
     )
     show_left_out(report.failed)
+
+
+def weights_json(places: Collection) -> list[dict[str, str]]:
+    """Whose weights describe the photos, and on what terms: name, source and licence of each."""
+    return [
+        {"name": card.name, "source": card.source, "licence": card.licence}
+        for card in cards_of(places.embedder)
+    ]
+
+
+def show_weights(places: Collection) -> None:
+    """Prints whose weights describe the photos, and on what terms."""
+    for card in weights_json(places):
+        source = f" from {card['source']}" if card["source"] else ", of unknown source"
+        licence = card["licence"] or "unknown; ask who made them before you publish anything"
+        console.print(f"weights: {card['name']}{source}; licence: {licence}")
 
 
 def _searched(factory: str, images: int, recall: float | None) -> str:

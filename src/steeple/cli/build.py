@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from steeple.cli import options
-from steeple.cli.adding import report_json, show_report
+from steeple.cli.adding import report_json, show_report, show_weights, weights_json
 from steeple.cli.console import command, console, emit_json, shown_progress
 from steeple.cli.index import IndexMemory, wanted_memory
 
@@ -22,6 +22,8 @@ def build(
     skip_missing: options.SkipMissing = False,
     prefix: options.Prefix = "",
     embedder: options.Embedder = "sift-vlad",
+    dimension: options.Dimension = None,
+    whiten: options.Whiten = options.Whitening.NONE,
     local_features: options.LocalFeatures = None,
     no_local_features: options.NoLocalFeatures = False,
     features_per_photo: options.FeaturesPerPhoto = 1000,
@@ -48,6 +50,7 @@ def build(
     from steeple.collection.indexing import MEMORY
 
     kept = options.chosen_local_features(local_features, no_local_features)
+    described = options.chosen_embedder(embedder, dimension, whiten)
     bytes_ = wanted_memory(memory)
     with shown_progress() as progress:
         places, report = Collection.build(
@@ -56,7 +59,7 @@ def build(
             landmarks,
             skip_missing=skip_missing,
             prefix=prefix,
-            embedder=embedder,
+            embedder=described,
             local_features=kept,
             features_per_photo=features_per_photo,
             index=index,
@@ -67,7 +70,8 @@ def build(
         )
     with places:
         if json:
-            emit_json(report_json(places, report))
+            emit_json({**report_json(places, report), "weights": weights_json(places)})
         else:
             show_report(places, report)
+            show_weights(places)
             console.print("try:", command("search", out, "PHOTO"))

@@ -80,6 +80,8 @@ _STAGES = {
     "query-voters": "naming queries",
     "background": "measuring contrast",
     "sizes": "asking for sizes",
+    "train": "training",
+    "validate": "validating",
     "download": "downloading",
     "unpack": "unpacking archives",
 }

@@ -22,6 +22,7 @@ def demo(
     photos: Annotated[
         int, typer.Option("--photos", min=10, help="How many photos to render.")
     ] = 400,
+    embedder: options.Embedder = "sift-vlad",
     seed: options.Seed = 0,
     workers: options.Workers = None,
     open_: options.Open = False,
@@ -31,7 +32,9 @@ def demo(
     from steeple.demo.tour import take_tour
 
     with shown_progress() as progress:
-        tour = take_tour(out, photos=photos, seed=seed, workers=workers, progress=progress)
+        tour = take_tour(
+            out, photos=photos, seed=seed, embedder=embedder, workers=workers, progress=progress
+        )
     if json:
         emit_json(
             {

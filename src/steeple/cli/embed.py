@@ -37,8 +37,9 @@ EmbedderOption = Annotated[
     str | None,
     typer.Option(
         "--embedder",
-        help="What describes them: sift-vlad (if not given), which learns from these photos, or "
-        "the folder 'embedder' of an earlier run, so that more photos are described alike.",
+        help="What describes them: sift-vlad (if not given), which learns from these photos, a "
+        "model, several joined by +, or the folder 'embedder' of an earlier run, so that more "
+        "photos are described alike.",
     ),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="Of the arrays.")]
@@ -50,6 +51,8 @@ def embed(
     out: Out,
     collection: Kept = None,
     embedder: EmbedderOption = None,
+    dimension: options.Dimension = None,
+    whiten: options.Whiten = options.Whitening.NONE,
     form: FormatOption = Format.NPY,
     dtype: NumberOption = Number.FLOAT32,
     seed: options.Seed = 0,
@@ -68,7 +71,7 @@ def embed(
         report = embed_photos(
             photos,
             output,
-            _embedder(collection, embedder),
+            _embedder(collection, embedder, dimension, whiten),
             seed=seed,
             workers=workers,
             progress=progress,
@@ -79,15 +82,22 @@ def embed(
         _show(report, output)
 
 
-def _embedder(collection: Path | None, name: str | None) -> Embedder:
-    """What ``--collection`` and ``--embedder`` mean together."""
+def _embedder(
+    collection: Path | None, name: str | None, dimension: int | None, whiten: options.Whitening
+) -> Embedder:
+    """What ``--collection``, ``--embedder``, ``--dim`` and ``--whiten`` mean together."""
     from steeple.arrays import find_embedder
     from steeple.collection import Collection
 
     if collection is None:
-        return find_embedder(name or "sift-vlad")
+        return find_embedder(options.chosen_embedder(name or "sift-vlad", dimension, whiten))
     if name is not None:
         raise InputError("--collection and --embedder exclude each other; give one")
+    if dimension is not None or whiten is not options.Whitening.NONE:
+        raise InputError(
+            "a collection describes photos in its own way; leave --dim and --whiten out, or build "
+            "the collection with them"
+        )
     with Collection.open(collection) as places:
         found = places.embedder
     if found.learned_from is None:

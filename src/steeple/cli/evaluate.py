@@ -27,6 +27,17 @@ class Dataset(StrEnum):
     RPARIS6K = "rparis6k"
 
 
+Methods = Annotated[
+    str | None,
+    typer.Option(
+        "--methods",
+        help="What to compare, by commas; + makes chains: spatial+two-stage; all is every "
+        "re-ranker that can run. If not given: knn, aqe, default, spatial where there are "
+        "local features, and sort and two-stage where there is a training set.",
+    ),
+]
+
+
 def evaluate(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The data set: photos, labels and solutions.")
@@ -34,15 +45,7 @@ def evaluate(
     dataset: Annotated[
         Dataset, typer.Option("--dataset", help="The layout of the folder.")
     ] = Dataset.GLDV2,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            "--methods",
-            help="What to compare, by commas; + makes chains: spatial+two-stage; all is every "
-            "re-ranker that can run. If not given: knn, aqe, default, spatial where there are "
-            "local features, and sort and two-stage where there is a training set.",
-        ),
-    ] = None,
+    methods: Methods = None,
     collection: Annotated[
         Path | None,
         typer.Option("--collection", help="Keep the collection here, or use the one that is."),
@@ -63,6 +66,8 @@ def evaluate(
         ),
     ] = True,
     embedder: options.Embedder = "sift-vlad",
+    dimension: options.Dimension = None,
+    whiten: options.Whiten = options.Whitening.NONE,
     local_features: options.LocalFeatures = None,
     no_local_features: options.NoLocalFeatures = False,
     seed: options.Seed = 0,
@@ -73,7 +78,7 @@ def evaluate(
     """Compare the re-rankers on a data set, by its own rules, in percent."""
     asked: dict[str, Any] = {
         "methods": None if methods is None else [name.strip() for name in methods.split(",")],
-        "embedder": embedder,
+        "embedder": options.chosen_embedder(embedder, dimension, whiten),
         "local_features": options.chosen_local_features(local_features, no_local_features),
         "seed": seed,
         "workers": workers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from steeple.errors import InputError
 
 __all__ = [
     "CollectionArgument",
+    "Dimension",
     "Embedder",
     "FeaturesPerPhoto",
     "Html",
@@ -26,7 +28,10 @@ __all__ = [
     "Seed",
     "SkipMissing",
     "Source",
+    "Whiten",
+    "Whitening",
     "Workers",
+    "chosen_embedder",
     "chosen_local_features",
     "parse_memory",
 ]
@@ -93,7 +98,39 @@ Prefix = Annotated[
     str, typer.Option("--prefix", help="Put before every id, to tell two sources apart.")
 ]
 Embedder = Annotated[
-    str, typer.Option("--embedder", help="What describes the photos of the collection.")
+    str,
+    typer.Option(
+        "--embedder",
+        help="What describes the photos: sift-vlad, small, a model's folder, a network of timm "
+        "(resnet101), or several joined by + (sift-vlad+small:weight=0.5).",
+    ),
+]
+
+
+class Whitening(StrEnum):
+    """What is done to descriptors beside leaving out directions."""
+
+    NONE = "none"
+    PCA = "pca"
+    SUPERVISED = "supervised"
+
+
+Dimension = Annotated[
+    int | None,
+    typer.Option(
+        "--dim",
+        metavar="N",
+        min=1,
+        help="Reduce descriptors to this many numbers, by PCA of these photos.",
+    ),
+]
+Whiten = Annotated[
+    Whitening,
+    typer.Option(
+        "--whiten",
+        help="Whiten descriptors: by PCA of these photos, or supervised, by those of them that "
+        "show the same landmark.",
+    ),
 ]
 LocalFeatures = Annotated[
     str | None,
@@ -143,6 +180,19 @@ Html = Annotated[
     Path | None, typer.Option("--html", help="Write a page with the photos to this file.")
 ]
 Open = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
+
+
+def chosen_embedder(text: str, dimension: int | None, whiten: Whitening) -> str:
+    """What ``--embedder``, ``--dim`` and ``--whiten`` mean together, as one text.
+
+    Raises:
+        InputError: if the text says already how descriptors are reduced.
+    """
+    if dimension is None and whiten is Whitening.NONE:
+        return text
+    from steeple.embedding.notation import with_reduction
+
+    return with_reduction(text, dimension, whiten.value)
 
 
 def chosen_local_features(kind: str | None, none: bool) -> str | None:

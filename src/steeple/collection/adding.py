@@ -8,15 +8,18 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from steeple.collection.learning import FIT_PHOTOS
 from steeple.collection.sources import Photo, Source
 from steeple.collection.store import Image, LocalStore, NewImage
-from steeple.embedding.base import Embedder
+from steeple.embedding.base import Embedder, photos_together
 from steeple.embedding.pipeline import Prepared, prepare_files
 from steeple.geometry.strongest import Strongest
 from steeple.progress import Progress
@@ -113,7 +116,7 @@ def add_photos(
     report = AddReport()
     total = sum(1 for _ in source)
     waiting: deque[_Candidate] = deque()
-    batch: list[tuple[_Candidate, Prepared]] = []
+    batch = _Batch(embedder)
     unreadable: set[str] = set()
     labelled: dict[str, Photo] = {}
 
@@ -124,20 +127,24 @@ def add_photos(
                 yield candidate.photo.path
 
     prepared = prepare_files(
-        fresh(), embedder.prepare, embedder.max_side, extractor=extractor, workers=workers
+        fresh(),
+        embedder.prepare,
+        embedder.max_side,
+        extractor=extractor,
+        workers=workers,
+        ahead=photos_together(embedder),
     )
     for candidate, result in _in_order(waiting, prepared, learned):
         if result.error is None:
-            batch.append((candidate, result))
+            batch.add(candidate, result)
         else:
             report.failed.append((str(candidate.photo.path), str(result.error)))
             unreadable.add(candidate.photo.id)
         if len(batch) == COMMIT:
-            _commit(store, embedder, batch, report)
-            batch.clear()
+            _commit(store, batch, report)
         progress("embed", _done(report) + len(batch), total)
-    if batch:
-        _commit(store, embedder, batch, report)
+    if len(batch):
+        _commit(store, batch, report)
     _label_originals(store, labelled, report)
     report.failed += [
         (double, f"the same file as {first}, which cannot be read")
@@ -278,13 +285,46 @@ def _in_order(
         yield candidate, learned.pop(candidate.photo.path)
 
 
-def _commit(
-    store: LocalStore,
-    embedder: Embedder,
-    batch: list[tuple[_Candidate, Prepared]],
-    report: AddReport,
-) -> None:
-    descriptors = embedder.encode([result.result for _, result in batch])
+class _Batch:
+    """Photos on their way to a commit.
+
+    What was prepared of them goes as soon as they are described: of a network that is whole images,
+    and too much to keep for hundreds of photos.
+    """
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._together = photos_together(embedder)
+        self._prepared: list[tuple[_Candidate, Prepared]] = []
+        self._described: list[tuple[_Candidate, Prepared]] = []
+        self._descriptors: list[npt.NDArray[np.float32]] = []
+
+    def __len__(self) -> int:
+        return len(self._prepared) + len(self._described)
+
+    def add(self, candidate: _Candidate, result: Prepared) -> None:
+        """Takes a photo in, and describes all that wait once they are enough."""
+        self._prepared.append((candidate, result))
+        if len(self._prepared) == self._together:
+            self._describe()
+
+    def take(self) -> tuple[list[tuple[_Candidate, Prepared]], npt.NDArray[np.float32]]:
+        """All photos, with their (n, D) descriptors; none are left."""
+        if self._prepared:
+            self._describe()
+        taken = self._described, np.concatenate(self._descriptors)
+        self._described, self._descriptors = [], []
+        return taken
+
+    def _describe(self) -> None:
+        found = self._embedder.encode([result.result for _, result in self._prepared])
+        self._descriptors.append(found)
+        self._described += [(one, replace(result, result=None)) for one, result in self._prepared]
+        self._prepared = []
+
+
+def _commit(store: LocalStore, photos: _Batch, report: AddReport) -> None:
+    batch, descriptors = photos.take()
     features = [result.features for _, result in batch if result.features is not None]
     images = [
         NewImage(

@@ -60,7 +60,7 @@ class Collection(OpenCollection):
 
         Args:
             folder: where; must not exist or be empty.
-            embedder: what describes its photos.
+            embedder: what describes its photos, as `steeple.embedding.create_embedder` reads it.
             local_features: what finds their local features, by name or as the folder of a model,
                 which is copied; None keeps none, and nothing can be verified then.
             features_per_photo: how many local features of a photo are kept, 1 to 1000.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from steeple.collection.embedders import new_extractor
+from steeple.collection.embedders import keep_if_ready, new_extractor
 from steeple.collection.indexing import AUTO, MEMORY, check_kind, put_wanted
 from steeple.collection.store import LocalStore
-from steeple.embedding.base import create_embedder
+from steeple.embedding.choosing import absolute_text, create_embedder
 from steeple.errors import CollectionError
 
 __all__ = ["create_store", "discard_if_empty"]
@@ -26,6 +26,9 @@ def create_store(
 ) -> LocalStore:
     """Makes the store of an empty collection; the arguments are those of `Collection.create`.
 
+    An embedder that has nothing to learn lies in the collection from now on. Of one that has, the
+    text is kept, and it is made again from that when there are photos.
+
     Raises:
         CollectionError: if something is there already.
         InputError: if no embedder, no extractor or no index has this name.
@@ -33,16 +36,23 @@ def create_store(
         StorageError: if it cannot be written.
     """
     kept, copies = new_extractor(local_features, features_per_photo)
-    dimension = create_embedder(embedder).dimension
-    check_kind(index, dimension)
+    made, was_there = create_embedder(embedder), folder.exists()
+    check_kind(index, made.dimension)
     settings = {
-        "embedder": embedder,
-        "dimension": dimension,
+        "embedder": absolute_text(embedder),
+        "dimension": made.dimension,
         "seed": seed,
         "index": put_wanted(index, memory),
         "local_features": kept,
     }
-    return LocalStore.create(folder, settings, copies)
+    store = LocalStore.create(folder, settings, copies)
+    try:
+        with store.writing():
+            keep_if_ready(store, made)
+    except BaseException:
+        discard_if_empty(store, remove=not was_there)
+        raise
+    return store
 
 
 def discard_if_empty(store: LocalStore, *, remove: bool) -> None:

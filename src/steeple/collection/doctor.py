@@ -36,7 +36,7 @@ from steeple.collection.damage import (
     short_files,
     store_again,
 )
-from steeple.collection.embedders import stored_extractor, try_out
+from steeple.collection.embedders import stored_extractor, try_embedder, try_out
 from steeple.collection.intake import bring_votes_up_to_date
 from steeple.collection.schema import damage_errors, put_setting
 from steeple.collection.store import LocalStore
@@ -209,9 +209,13 @@ def _check_embedder(store: LocalStore) -> tuple[Embedder | None, list[Finding]]:
     if folder is None:
         return None, []
     try:
-        return load_embedder(store.folder / folder), []
-    except CollectionError as error:
+        embedder = load_embedder(store.folder / folder)
+        try_embedder(embedder)
+        return embedder, []
+    except InputError as error:  # or a CollectionError, which is one
         return None, [Finding("embedder", None, str(error))]
+    except MachineError as error:  # what lacks is beside the collection
+        return None, [Finding("machine", None, f"photos cannot be described here: {error}")]
 
 
 def _check_extractor(store: LocalStore) -> tuple[Strongest | None, list[Finding]]:

@@ -1,8 +1,8 @@
 """What describes the photos of a collection, on disk: its embedder, and what finds local features.
 
-An embedder learns from the collection's own photos, so it is stored when it has. What finds local
-features has a name, or is a model that was made elsewhere; a copy of such a model lies in the
-collection from the first moment, so that a collection needs nothing beside itself.
+An embedder that learns from the collection's own photos is stored when it has; one that has nothing
+to learn, such as a network, lies in the collection from the first moment. So does a copy of a model
+that finds local features, where that is no named one. A collection needs nothing beside itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy as np
 from steeple.collection.schema import put_setting
 from steeple.collection.segments import sync_folder, sync_tree
 from steeple.collection.store import LocalStore
-from steeple.embedding.base import Embedder, create_embedder, load_embedder, save_embedder
+from steeple.embedding.base import Embedder, load_embedder, save_embedder
+from steeple.embedding.choosing import create_embedder
 from steeple.errors import CollectionError, InputError
 from steeple.geometry.base import EXTRACTORS, create_extractor
 from steeple.geometry.features import Features
@@ -26,9 +27,11 @@ from steeple.geometry.strongest import Strongest
 __all__ = [
     "MOST_FEATURES",
     "keep_embedder",
+    "keep_if_ready",
     "new_extractor",
     "stored_embedder",
     "stored_extractor",
+    "try_embedder",
     "try_out",
 ]
 
@@ -68,6 +71,12 @@ def keep_embedder(store: LocalStore, embedder: Embedder) -> None:
         raise
     with store.transaction() as connection:
         put_setting(connection, "embedder_folder", name)
+
+
+def keep_if_ready(store: LocalStore, embedder: Embedder) -> None:
+    """Stores an embedder that has nothing to learn from the photos of a new collection."""
+    if embedder.learned_from is not None:
+        keep_embedder(store, embedder)
 
 
 def stored_extractor(store: LocalStore) -> Strongest | None:
@@ -133,6 +142,16 @@ def new_extractor(
         "length": blank.shape[1],
     }
     return setting, {_MODEL: Path(name)} if is_model else {}
+
+
+def try_embedder(embedder: Embedder) -> None:
+    """Describes a small blank image with a fitted embedder: its model is read, if it has one.
+
+    Raises:
+        InputError: if its model is damaged.
+        MissingExtraError: if it needs an extra that is not installed.
+    """
+    embedder.encode([embedder.prepare(np.zeros((_PROBE, _PROBE, 3), dtype=np.uint8))])
 
 
 def try_out(extractor: Strongest) -> Features:

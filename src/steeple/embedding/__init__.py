@@ -1,5 +1,6 @@
 """Image to descriptor."""
 
-from steeple.embedding.base import EMBEDDERS, Embedder, create_embedder
+from steeple.embedding.base import EMBEDDERS, Embedder
+from steeple.embedding.choosing import create_embedder
 
 __all__ = ["EMBEDDERS", "Embedder", "create_embedder"]

@@ -1,4 +1,4 @@
-"""What an embedder is, and the table of their names.
+"""What an embedder is, and how one is stored.
 
 An embedder turns an image into a descriptor in two steps, because they run in different places:
 `prepare` is the costly part per image and runs in worker processes (for SIFT-VLAD: the local
@@ -19,10 +19,23 @@ import numpy.typing as npt
 
 from steeple.errors import CollectionError, InputError
 
-__all__ = ["EMBEDDERS", "RGB", "Embedder", "create_embedder", "load_embedder", "save_embedder"]
+__all__ = [
+    "EMBEDDERS",
+    "READERS",
+    "RGB",
+    "TOGETHER",
+    "Embedder",
+    "load_embedder",
+    "photos_together",
+    "save_embedder",
+]
 
 RGB: TypeAlias = npt.NDArray[np.uint8]
 """An image: (H, W, 3) uint8, upright."""
+
+
+TOGETHER = 64
+"""Photos that `encode` is given at a time, where the embedder does not ask for another number."""
 
 
 class Embedder(Protocol):
@@ -30,7 +43,11 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """The name it is asked for by, such as ``sift-vlad``."""
+        """What to call it, such as ``sift-vlad``."""
+
+    @property
+    def kind(self) -> str:
+        """Which of `EMBEDDERS` and `READERS` reads it again."""
 
     @property
     def dimension(self) -> int:
@@ -48,8 +65,20 @@ class Embedder(Protocol):
     def prepare(self) -> Callable[[RGB], Any]:
         """The part that runs per image in a worker process; it and its results can be pickled."""
 
-    def fit(self, prepared: Sequence[Any], *, seed: int) -> Embedder:
-        """A copy of this embedder that has learned from prepared images."""
+    def fit(
+        self,
+        prepared: Sequence[Any],
+        *,
+        landmarks: Sequence[str | None] | None = None,
+        seed: int = 0,
+    ) -> Embedder:
+        """A copy of this embedder that has learned from prepared images.
+
+        Args:
+            prepared: per image, what `prepare` returned.
+            landmarks: per image its landmark, None where nobody knows; None if nobody asked.
+            seed: of every random choice.
+        """
 
     def encode(self, prepared: Sequence[Any]) -> npt.NDArray[np.float32]:
         """Descriptors of prepared images: (n, dimension) float32, L2-normalised."""
@@ -68,24 +97,52 @@ def _sift_vlad() -> type[Embedder]:
     return SiftVlad
 
 
+def _network() -> type[Embedder]:
+    from steeple.embedding.learned import Learned
+
+    return Learned
+
+
+def _onnx() -> type[Embedder]:
+    from steeple.embedding.onnx import Onnx
+
+    return Onnx
+
+
+def _ensemble() -> type[Embedder]:
+    from steeple.embedding.ensemble import Ensemble
+
+    return Ensemble
+
+
+def _reduced() -> type[Embedder]:
+    from steeple.embedding.reduction import Reduced
+
+    return Reduced
+
+
 EMBEDDERS: dict[str, Callable[[], type[Embedder]]] = {"sift-vlad": _sift_vlad}
-"""The embedders by name. Each entry imports its module when it is asked for."""
+"""Embedders that can be made from nothing, by name. An entry imports its module when asked for."""
+
+READERS: dict[str, Callable[[], type[Embedder]]] = {
+    "network": _network,
+    "onnx": _onnx,
+    "ensemble": _ensemble,
+    "reduced": _reduced,
+}
+"""The other kinds of embedders, which are made from something and only read again by kind."""
 
 
-def create_embedder(name: str) -> Embedder:
-    """A new embedder, not fitted yet.
-
-    Raises:
-        InputError: if no embedder has this name.
-    """
-    return _find(name)()
+def photos_together(embedder: Embedder) -> int:
+    """How many photos `encode` is best given at a time: its ``together``, if it has one."""
+    return int(getattr(embedder, "together", TOGETHER))
 
 
 def save_embedder(embedder: Embedder, folder: Path) -> None:
     """Writes an embedder into a new folder that `load_embedder` understands."""
     folder.mkdir(parents=True)
     embedder.save(folder)
-    (folder / "embedder.json").write_text(json.dumps({"name": embedder.name}) + "\n")
+    (folder / "embedder.json").write_text(json.dumps({"name": embedder.kind}) + "\n")
 
 
 def load_embedder(folder: Path) -> Embedder:
@@ -93,10 +150,16 @@ def load_embedder(folder: Path) -> Embedder:
 
     Raises:
         CollectionError: if the folder holds no embedder or a damaged one.
+        MissingExtraError: if it needs an extra that is not installed.
     """
     try:
-        name = json.loads((folder / "embedder.json").read_text())["name"]
-        return _find(name).load(folder)
+        kind = json.loads((folder / "embedder.json").read_text())["name"]
+        known = EMBEDDERS | READERS
+        if kind not in known:
+            raise InputError(f"it is of kind {kind!r}, which this version does not know")
+        return known[kind]().load(folder)
+    except CollectionError:  # of an embedder inside this one, and it says which
+        raise
     except (
         OSError,
         ValueError,
@@ -109,9 +172,3 @@ def load_embedder(folder: Path) -> Embedder:
         raise CollectionError(
             f"{folder} holds no readable embedder ({error}); build the collection again"
         ) from error
-
-
-def _find(name: str) -> type[Embedder]:
-    if name not in EMBEDDERS:
-        raise InputError(f"no embedder is called {name!r}; there is: {', '.join(EMBEDDERS)}")
-    return EMBEDDERS[name]()

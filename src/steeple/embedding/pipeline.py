@@ -12,7 +12,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from steeple.embedding.base import RGB, Embedder
+from steeple.embedding.base import RGB, TOGETHER, Embedder, photos_together
+from steeple.embedding.parts import Part, each_part
 from steeple.errors import ImageError, InputError
 from steeple.geometry.features import Features
 from steeple.geometry.strongest import Strongest
@@ -32,7 +33,6 @@ __all__ = [
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 _CHUNK = 8  # photos a worker takes at a time: some 0.3 s of work, so progress stays smooth
-_TOGETHER = 64  # photos encoded, and reported, at a time
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,24 @@ class Preparation:
     def __call__(self, path: Path, image: RGB) -> Prepared:
         """Prepares an image, decoded at `decoded_side`.
 
-        Where embedder and extractor look for the same local features, they are found once.
+        Where the embedder, or one of an ensemble, and the extractor look for the same local
+        features, they are found once.
         """
         embedded = resize(image, self.max_side)
         result = self.prepare(embedded)
         height, width = embedded.shape[:2]
-        extractor, features = self.extractor, None
-        if extractor is not None:
-            same = extractor.extractor == self.prepare and extractor.max_side == self.max_side
-            features = (
-                extractor.keep(result) if same else extractor(resize(image, extractor.max_side))
-            )
-        return Prepared(path, result, width, height, None, features)
+        return Prepared(path, result, width, height, None, self._features(image, result))
+
+    def _features(self, image: RGB, result: Any) -> Features | None:
+        """The local features of an image, which may be a part of what the embedder has prepared."""
+        extractor = self.extractor
+        if extractor is None:
+            return None
+        wanted = Part(extractor.extractor, extractor.max_side)
+        for part, found in each_part(self.prepare, self.max_side, result):
+            if part == wanted:
+                return extractor.keep(found)
+        return extractor(resize(image, extractor.max_side))
 
 
 def prepare_files(
@@ -121,6 +127,7 @@ def prepare_files(
     *,
     extractor: Strongest | None = None,
     workers: int | None = None,
+    ahead: int = TOGETHER,
 ) -> Iterator[Prepared]:
     """Decodes photos, runs an embedder's `prepare` on each, and finds their local features.
 
@@ -130,6 +137,8 @@ def prepare_files(
         max_side: long side, in pixels, of the images that `prepare` sees.
         extractor: finds local features; None if nobody wants them.
         workers: processes; None takes one per core, 1 works in this process.
+        ahead: photos that the workers go on with, at least, while the last results are dealt with:
+            as many as are taken at a time.
 
     Yields:
         One result per path, in the order of the paths whatever the number of workers. A photo that
@@ -139,7 +148,8 @@ def prepare_files(
         MachineError: if a worker process is killed, as the system does when memory runs out.
     """
     work = partial(_prepare_chunk, preparation=Preparation(prepare, max_side, extractor))
-    for results in in_processes(work, _chunked(paths, _CHUNK), workers=workers):
+    chunks = _chunked(paths, _CHUNK)
+    for results in in_processes(work, chunks, workers=workers, ahead=-(-ahead // _CHUNK)):
         yield from results
 
 
@@ -208,11 +218,17 @@ def describe_files(
     out = np.zeros((len(paths), embedder.dimension), dtype=np.float32)
     features: list[Features | None] = []
     errors: list[tuple[Path, ImageError]] = []
+    together = photos_together(embedder)
     results = prepare_files(
-        paths, embedder.prepare, embedder.max_side, extractor=extractor, workers=workers
+        paths,
+        embedder.prepare,
+        embedder.max_side,
+        extractor=extractor,
+        workers=workers,
+        ahead=together,
     )
     start = 0
-    while batch := list(islice(results, _TOGETHER)):
+    while batch := list(islice(results, together)):
         good = [place for place, result in enumerate(batch) if result.error is None]
         if good:
             encoded = embedder.encode([batch[place].result for place in good])

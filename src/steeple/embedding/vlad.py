@@ -48,6 +48,11 @@ class SiftVlad:
         return "sift-vlad"
 
     @property
+    def kind(self) -> str:
+        """``sift-vlad``."""
+        return "sift-vlad"
+
+    @property
     def dimension(self) -> int:
         """512."""
         return Projection.DIMENSION
@@ -57,11 +62,18 @@ class SiftVlad:
         """Finds the local features of an image; runs in worker processes."""
         return self.sift
 
-    def fit(self, prepared: Sequence[Features], *, seed: int = 0) -> SiftVlad:
+    def fit(
+        self,
+        prepared: Sequence[Features],
+        *,
+        landmarks: Sequence[str | None] | None = None,  # noqa: ARG002 - as all embedders
+        seed: int = 0,
+    ) -> SiftVlad:
         """Learns visual words and projection from the local features of photos.
 
         Args:
             prepared: per photo its local features, as `prepare` returns them; one photo is enough.
+            landmarks: are not asked.
             seed: of every random choice made; the same features and seed give the same result.
 
         Returns:
