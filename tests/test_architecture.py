@@ -32,6 +32,7 @@ FLOORS = (
     "collection",
     "cleaning",
     "evaluation",
+    "training",
     "arrays",
     "report",
     "demo",
@@ -121,7 +122,8 @@ def test_retrieval_knows_no_file_and_no_image(path):
 
 def test_import_brings_no_extra_and_no_service():
     heavy = (
-        *("torch", "timm", "kornia", "pillow_heif", "typer"),
+        *("torch", "torchvision", "timm", "accelerate", "onnx", "onnxruntime"),
+        *("kornia", "pillow_heif", "typer"),
         *("fastapi", "uvicorn", "ray", "pymilvus"),
     )
     code = f"import steeple, sys; print([name for name in {heavy!r} if name in sys.modules])"

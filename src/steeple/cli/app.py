@@ -21,11 +21,14 @@ from steeple.cli.demo import demo
 from steeple.cli.doctor import doctor
 from steeple.cli.embed import embed
 from steeple.cli.evaluate import evaluate
+from steeple.cli.export import export
 from steeple.cli.index import index
+from steeple.cli.models import models
 from steeple.cli.recognize import recognize
 from steeple.cli.remove import remove
 from steeple.cli.rerank import rerank
 from steeple.cli.search import search
+from steeple.cli.train import train
 from steeple.errors import MachineError, SteepleError
 
 __all__ = ["app", "main"]
@@ -48,6 +51,8 @@ for verb in (
     rerank,
     evaluate,
     embed,
+    train,
+    export,
     clean,
     delf,
     index,
@@ -55,6 +60,7 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(datasets, name="datasets")
+app.add_typer(models, name="models")
 
 
 def _version(wanted: bool) -> None:
