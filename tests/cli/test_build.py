@@ -194,7 +194,7 @@ def test_an_interruption_before_the_first_commit_leaves_nothing(
 ):
     out = tmp_path / "places"
     words = ["build", city.root, "--out", out, "--workers", workers]
-    code, said, err = interrupt(environment, words, "learning visual words")
+    code, said, err = interrupt(environment, words, "learning from photos")
     assert (code, said) == (130, "")
     assert "Traceback" not in err
     assert err.splitlines()[-1] == "interrupted"

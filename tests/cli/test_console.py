@@ -110,7 +110,7 @@ def test_progress_on_a_terminal_is_bars(monkeypatch):
         progress("embed", 7, 9)
         progress("embed", 9, 9)
     said = stream.getvalue()
-    assert "learning visual words" in said
+    assert "learning from photos" in said
     assert "describing photos" in said
     assert "9/9" in said
 

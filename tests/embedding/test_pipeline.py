@@ -103,7 +103,7 @@ class TestProcesses:
                 yield files[0]
 
         here = os.getpid()
-        results = prepare_files(endless(), lambda image: os.getpid(), 140, workers=2)
+        results = prepare_files(endless(), lambda image: os.getpid(), 140, workers=2, ahead=8)
         assert next(results).result != here
         # Two workers, three chunks of eight waiting for each, and one more on its way.
         assert taken <= 8 * (2 * 3 + 1)
@@ -209,7 +209,7 @@ def test_describing_files(files: list[Path]) -> None:
     embedder = SiftVlad().fit(photos)
     told = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "_TOGETHER", 8)
+        patch.setattr(pipeline, "photos_together", lambda embedder: 8)
         found = describe_files(
             files,
             embedder,

@@ -50,7 +50,7 @@ console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
 errors = Console(markup=False, emoji=False, highlight=False, soft_wrap=True, stderr=True)
 
 _STAGES = {
-    "learn": "learning visual words",
+    "learn": "learning from photos",
     "embed": "describing photos",
     "vote": "voting",
     "verify": "verifying voters",

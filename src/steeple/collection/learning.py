@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
@@ -22,9 +21,6 @@ __all__ = ["FIT_PHOTOS", "learn_from"]
 
 FIT_PHOTOS = 2048
 """Photos an embedder learns from at most."""
-
-_MEMORY = 2_000_000_000  # bytes of what is prepared of them
-_LEAST = 128  # photos; of fewer there is little to learn
 
 
 def learn_from(
@@ -46,7 +42,7 @@ def learn_from(
     Raises:
         InputError: if there is nothing to learn from.
     """
-    sample = _sample(source, _most(embedder), seed)
+    sample = _sample(source, FIT_PHOTOS, seed)
     paths = [photo.path for photo in sample]
     learned: dict[Path, Prepared] = {}
     together = photos_together(embedder)
@@ -84,13 +80,6 @@ def _condensed(embedder: Embedder, results: list[Prepared]) -> list[Prepared]:
     for place, one in zip(good, small, strict=True):
         out[place] = replace(results[place], result=one)
     return out
-
-
-def _most(embedder: Embedder) -> int:
-    """How many photos to learn from: fewer where what is prepared of one is whole images."""
-    blank = np.zeros((embedder.max_side * 3 // 4, embedder.max_side, 3), dtype=np.uint8)
-    size = len(pickle.dumps(embedder.prepare(blank), pickle.HIGHEST_PROTOCOL))
-    return min(FIT_PHOTOS, max(_LEAST, _MEMORY // size))
 
 
 def _sample(photos: Iterable[Photo], size: int, seed: int) -> list[Photo]:

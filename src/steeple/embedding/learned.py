@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from steeple.embedding.preprocessing import SCALES, Scales, Sized
-from steeple.embedding.storage import Header, load_model, new_header, read_header, save_model
+from steeple.embedding.describing import BATCH, describe_sized
+from steeple.embedding.preprocessing import Sized
+from steeple.embedding.ready import Ready
+from steeple.embedding.storage import load_model, new_header, read_header, save_model
 from steeple.errors import InputError, MachineError
 from steeple.threads import available_cores
 
@@ -24,44 +25,25 @@ if TYPE_CHECKING:
 
     from steeple.embedding.model import Model
 
-__all__ = ["Describe", "Learned", "describe_sized"]
-
-BATCH = 32
-"""Images of 512 x 512 pixels that go through a network together at most; of larger ones, fewer."""
-
-Describe: TypeAlias = Callable[[npt.NDArray[np.uint8]], npt.ArrayLike]
-"""What a network says of images of one size: (B, H, W, 3) uint8 RGB to (B, D) float32, or what will
-be that when NumPy asks for it."""
-
-Run: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""How a function is applied to batches: like `map`, and several at a time where that is faster."""
+__all__ = ["Learned"]
 
 _ON_PROCESSOR = 8  # images a thread takes at a time: more are no faster there
-_HELD = 1 << 28  # bytes of photos that wait to be described at most
 _HOW = "how.json"  # what a collection has chosen that the model does not say: the precision
 _LOADING = Lock()
 _PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A model as an embedder. Nothing is learned from the collection's own photos.
+class Learned(Ready):
+    """A model of ours as an embedder.
 
     PyTorch is needed, and the weights are read, when the first photo is described.
 
     Args:
-        header: what the model is.
-        folder: where it lies; None for one that lies nowhere yet.
-        scales: at which sizes photos are looked at.
-        max_side: long side, in pixels, of a photo at scale 1.
         precision: what the network computes in: ``float32`` or ``bfloat16``.
         given: the model, where it lies nowhere yet.
     """
 
-    header: Header
-    folder: Path | None
-    scales: Scales
-    max_side: int
     precision: str = "float32"
     given: Model | None = None
 
@@ -93,57 +75,15 @@ class Learned:
         Raises:
             InputError: if there are no such scales, or a value is out of range.
         """
-        if scales is not None and scales not in SCALES:
-            raise InputError(f"no scales are called {scales!r}; there are: {', '.join(SCALES)}")
-        if side is not None and not 32 <= side <= 8192:
-            raise InputError(f"a side of {side} pixels cannot be looked at; give 32 to 8192")
         if precision is not None and precision not in _PRECISIONS:
             raise InputError(f"no precision {precision!r}; there are: {', '.join(_PRECISIONS)}")
-        own = self.scales
-        if scales is not None:
-            # The power of the mean belongs to the model, whatever the sizes.
-            own = replace(SCALES[scales], power=own.power)
-        return replace(
-            self,
-            scales=own,
-            max_side=side or self.max_side,
-            precision=precision or self.precision,
-        )
-
-    @property
-    def name(self) -> str:
-        """The name on the model's card."""
-        return self.header.card.name
+        sized = self.resized(scales, side)
+        return replace(sized, precision=precision or self.precision)
 
     @property
     def kind(self) -> str:
         """``network``."""
         return "network"
-
-    @property
-    def dimension(self) -> int:
-        """Length of a descriptor."""
-        return self.header.dimension
-
-    @property
-    def learned_from(self) -> int:
-        """0: of the collection's own photos, none."""
-        return 0
-
-    @property
-    def prepare(self) -> Scales:
-        """Resizes an image to every scale; runs in worker processes."""
-        return self.scales
-
-    def fit(
-        self,
-        prepared: Sequence[Sized],  # noqa: ARG002 - as all embedders
-        *,
-        landmarks: Sequence[str | None] | None = None,  # noqa: ARG002
-        seed: int = 0,  # noqa: ARG002
-    ) -> Learned:
-        """There is nothing to learn: itself."""
-        return self
 
     @property
     def model(self) -> Model:
@@ -167,9 +107,7 @@ class Learned:
     @property
     def together(self) -> int:
         """How many photos it is best given at a time: enough of each shape to fill a GPU."""
-        bytes_each = 3 * self.max_side**2 * sum(factor**2 for factor in self.scales.factors)
-        most = 256 if self.model.device.type == "cuda" else 64
-        return max(8, min(most, int(_HELD / bytes_each)))
+        return self.held(256 if self.model.device.type == "cuda" else 64)
 
     def encode(self, prepared: Sequence[Sized]) -> npt.NDArray[np.float32]:
         """Descriptors of photos that `prepare` has resized: (n, D) float32, L2-normalised.
@@ -237,58 +175,3 @@ class _Later:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
         return np.asarray(self._found.cpu().numpy(), dtype=dtype)
-
-
-def describe_sized(
-    describe: Describe,
-    photos: Sequence[Sized],
-    scales: Scales,
-    dimension: int,
-    *,
-    batch: int = BATCH,
-    run: Run = map,
-) -> npt.NDArray[np.float32]:
-    """Descriptors of photos at several scales: batches by shape, one descriptor out of the scales.
-
-    Args:
-        describe: what a network says of images of one size.
-        photos: each at every scale.
-        scales: how the answers become one.
-        dimension: D.
-        batch: images of 512 x 512 pixels together at most; of larger ones, fewer.
-        run: how `describe` is applied to the batches.
-
-    Returns:
-        (n, D) float32, L2-normalised.
-
-    Raises:
-        InputError: if what the network says is not finite.
-    """
-    places = list(_batches(photos, batch))
-    # Batches are stacked as they are needed: while a GPU works on one, the next gets ready.
-    answers = run(lambda some: describe(np.stack([photos[n][s] for n, s in some])), places)
-    found = np.zeros((len(photos), len(scales.factors), dimension), dtype=np.float32)
-    for some, answer in zip(places, list(answers), strict=True):
-        numbers, which = zip(*some, strict=True)
-        found[list(numbers), list(which)] = np.asarray(answer)
-    mean = scales.mean(found)
-    if not np.isfinite(mean).all():
-        raise InputError(
-            "the network gives numbers that are not finite; use another model, or "
-            "precision=float32 if it was another"
-        )
-    length = np.linalg.norm(mean, axis=1, keepdims=True)
-    return np.asarray(mean / np.maximum(length, 1e-12), dtype=np.float32)
-
-
-def _batches(photos: Sequence[Sized], most: int) -> Iterator[list[tuple[int, int]]]:
-    """Numbers of photos and of scales whose images are of one shape, the largest shapes first."""
-    shapes: dict[tuple[int, ...], list[tuple[int, int]]] = defaultdict(list)
-    for number, photo in enumerate(photos):
-        for scale, image in enumerate(photo):
-            shapes[image.shape].append((number, scale))
-    # Threads that end together waste least: what takes longest comes first.
-    for shape in sorted(shapes, key=lambda shape: shape[0] * shape[1], reverse=True):
-        size = max(1, min(most, most * 512 * 512 // (shape[0] * shape[1])))
-        for start in range(0, len(shapes[shape]), size):
-            yield shapes[shape][start : start + size]

@@ -23,8 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from steeple.embedding.base import TOGETHER
-from steeple.embedding.learned import describe_sized
-from steeple.embedding.preprocessing import SCALES, Scales, Sized
+from steeple.embedding.describing import describe_sized
+from steeple.embedding.preprocessing import Sized
+from steeple.embedding.ready import Ready
 from steeple.embedding.storage import HEADER, Header, read_header
 from steeple.errors import InputError, MachineError
 from steeple.extras import need
@@ -39,8 +40,6 @@ IMAGES, RAW, DESCRIPTOR = "images", "raw", "descriptor"
 """The names of what the graph takes and gives."""
 
 _FORMAT = 1  # of the header, which `read_header` checks
-_HELD = 1 << 28  # bytes of photos that wait to be described at most
-_LEAST, _MOST = 32, 8192  # pixels along the long side
 
 
 def is_onnx(folder: Path) -> bool:
@@ -99,22 +98,16 @@ def new_session(graph: bytes, name: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Onnx:
-    """An exported model as an embedder. Nothing is learned from the collection's own photos.
+class Onnx(Ready):
+    """An exported model as an embedder.
 
     ONNX Runtime is needed, and the graph is read, when the first photo is described.
 
     Args:
-        header: what the model is.
         folder: where it lies.
-        scales: at which sizes photos are looked at.
-        max_side: long side, in pixels, of a photo at scale 1.
     """
 
-    header: Header
     folder: Path
-    scales: Scales
-    max_side: int
 
     @classmethod
     def open(cls, folder: Path) -> Onnx:
@@ -139,54 +132,14 @@ class Onnx:
         Raises:
             InputError: if there are no such scales, or a value is out of range.
         """
-        if scales is not None and scales not in SCALES:
-            raise InputError(f"no scales are called {scales!r}; there are: {', '.join(SCALES)}")
-        if side is not None and not _LEAST <= side <= _MOST:
-            raise InputError(
-                f"a side of {side} pixels cannot be looked at; give {_LEAST} to {_MOST}"
-            )
         if precision not in (None, "float32"):
             raise InputError(f"an exported model computes in float32, not in {precision!r}")
-        own = self.scales
-        if scales is not None:
-            # The power of the mean belongs to the model, whatever the sizes.
-            own = replace(SCALES[scales], power=own.power)
-        return replace(self, scales=own, max_side=side or self.max_side)
-
-    @property
-    def name(self) -> str:
-        """The name on the model's card."""
-        return self.header.card.name
+        return self.resized(scales, side)
 
     @property
     def kind(self) -> str:
         """``onnx``."""
         return "onnx"
-
-    @property
-    def dimension(self) -> int:
-        """Length of a descriptor."""
-        return self.header.dimension
-
-    @property
-    def learned_from(self) -> int:
-        """0: of the collection's own photos, none."""
-        return 0
-
-    @property
-    def prepare(self) -> Scales:
-        """Resizes an image to every scale; runs in worker processes."""
-        return self.scales
-
-    def fit(
-        self,
-        prepared: Sequence[Sized],  # noqa: ARG002 - as every embedder
-        *,
-        landmarks: Sequence[str | None] | None = None,  # noqa: ARG002
-        seed: int = 0,  # noqa: ARG002
-    ) -> Onnx:
-        """There is nothing to learn: itself."""
-        return self
 
     @cached_property
     def session(self) -> Any:
@@ -211,8 +164,7 @@ class Onnx:
     @property
     def together(self) -> int:
         """How many photos it is best given at a time: as many as memory holds, within reason."""
-        bytes_each = 3 * self.max_side**2 * sum(factor**2 for factor in self.scales.factors)
-        return max(8, min(TOGETHER, int(_HELD / bytes_each)))
+        return self.held(TOGETHER)
 
     def encode(self, prepared: Sequence[Sized]) -> npt.NDArray[np.float32]:
         """Descriptors of photos that `prepare` has resized: (n, D) float32, L2-normalised.
