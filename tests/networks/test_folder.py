@@ -104,3 +104,13 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         write_folder(tmp_path / "model", {"a": interrupt})
     assert _names(tmp_path) == []
+
+
+def test_what_others_write_can_be_read_by_all_who_may_read_the_rest(tmp_path: Path) -> None:
+    def private(place: Path) -> None:
+        place.unlink()
+        place.touch(mode=0o600)
+
+    write_folder(tmp_path / "model", {"own": b"1", "other": private})
+    modes = {file.name: file.stat().st_mode for file in (tmp_path / "model").iterdir()}
+    assert modes["own"] == modes["other"]

@@ -49,10 +49,13 @@ def write_folder(folder: Path, files: Mapping[str, bytes | Callable[[Path], None
         try:
             partial.mkdir(parents=True)
             for name, content in files.items():
-                if isinstance(content, bytes):
-                    (partial / name).write_bytes(content)
-                else:
-                    content(partial / name)
+                place = partial / name
+                place.write_bytes(content if isinstance(content, bytes) else b"")
+                if not isinstance(content, bytes):
+                    # What others write may be for its owner alone; it is to be like any other file.
+                    mode = place.stat().st_mode
+                    content(place)
+                    place.chmod(mode)
             partial.replace(folder)  # over an empty folder, if there is one
         finally:
             shutil.rmtree(partial, ignore_errors=True)
