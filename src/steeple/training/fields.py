@@ -74,7 +74,7 @@ def check_fields(settings: DataclassInstance, group: str) -> None:
             object.__setattr__(settings, part.name, value)
         if type(value) is not kind:
             raise InputError(f"{name} is {value!r}; it must be {_WORDS[kind]}")
-        if fault := _fault(value, part.metadata):
+        if value != part.default and (fault := _fault(value, part.metadata)):
             raise InputError(f"{name} is {value!r}; it must be {fault}")
 
 

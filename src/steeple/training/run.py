@@ -145,8 +145,8 @@ def _write_model(session: Session, out: Path, source: Path) -> None:
     settings, photos = session.plan.settings, session.plan.photos
     card = Card(
         name=out.name,
-        source=f"steeple train {source}",
-        licence=session.start.licence,
+        source=f"steeple train {Path(source).name}",  # where it lay is nobody's business
+        licence=settings.run.licence or session.start.licence,
         landmarks=photos.landmarks,
         training={
             "steeple": version("steeple"),

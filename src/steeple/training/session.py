@@ -194,8 +194,8 @@ class Session:
         epoch = self.position.epoch
         if self.position.within or self.position.measured >= epoch:
             return
+        self._look()  # the time that follows is none of these steps'
         if self.validation is not None and self.team.first and self._due(epoch):
-            self._look()
             try:
                 found = self._precision(self.validation, self._noticing(interrupts))
             except _Cut:

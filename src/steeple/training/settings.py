@@ -186,12 +186,15 @@ class RunSettings:
         validate_every: epochs from one validation to the next, the last epoch having one in any
             case; 0 for that one only.
         keep: checkpoints that stay, the newest.
+        licence: terms on which the model may be used, for its card; where nothing is said, those of
+            the weights it began with.
     """
 
     seed: int = number(0, least=0, most=2**32 - 1)
     checkpoint_every: int = number(1000, least=0)
     validate_every: int = number(1, least=0)
     keep: int = number(2, least=1)
+    licence: str = ""
 
     def __post_init__(self) -> None:
         """Refuses what cannot be: InputError names the setting."""
@@ -283,7 +286,8 @@ class Settings:
     def digest(self) -> str:
         """32 hexadecimal digits that change with every setting that the learned weights depend on.
 
-        How often checkpoints and validations are made, and how many stay, is not among them.
+        How often checkpoints and validations are made, how many stay, and on what terms, is not
+        among them.
         """
         settings = self.to_dict()
         settings["run"] = {"seed": settings["run"]["seed"]}
