@@ -10,7 +10,8 @@ demo: .venv/core
 	$(BIN)/steeple demo
 
 test: lint
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	# A process per core; the tests of a file stay together, because they share what they built.
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 lint: .venv/dev
 	$(BIN)/ruff check .
