@@ -63,9 +63,10 @@ feature_files.FILE = {FILE}
 beliefs._SAMPLE = {SAMPLE}
 commit = adding._commit
 
-def tell(store, embedder, batch, report):
-    commit(store, embedder, batch, report)
-    print("committed", *(candidate.photo.id for candidate, _ in batch), flush=True)
+def tell(store, photos, report):
+    ids = [candidate.photo.id for candidate, _ in photos._described + photos._prepared]
+    commit(store, photos, report)
+    print("committed", *ids, flush=True)
 
 adding._commit = tell
 if len(sys.argv) > 3:

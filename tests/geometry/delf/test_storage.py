@@ -83,7 +83,7 @@ def test_a_full_disk_leaves_nothing(trained, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     model = load_delf(trained)
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(StorageError, match="No space left"):
         save_delf(model, tmp_path / "model")
     assert list(tmp_path.iterdir()) == []
