@@ -32,7 +32,13 @@ def main() -> None:
         adapted = Path(scratch, "adapted")
         settings = Settings.read(arguments.config)
         side = create_embedder(str(arguments.model)).max_side
-        train(city.root, adapted, settings.merged(side=side, validate_every=0), start_from=arguments.model)
+        settings = settings.merged(side=side, validate_every=0)
+        train(
+            city.root,
+            adapted,
+            settings,
+            start_from=arguments.model,
+        )
         found = {
             name: measure(city.root, str(model), local_features=None)
             for name, model in (("before", arguments.model), ("after", adapted))
